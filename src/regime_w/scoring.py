@@ -1,0 +1,272 @@
+"""Scores: how far the eleven trajectories of one question agree, and how good each of them is.
+
+Of a question: `s_end` (do the variance arms reach one answer), `s_path` (by similar reasoning), `s_cf`
+(is the answer the same for the altered story). Of a trajectory: conciseness and alignment with the
+probes, together its quality. The reward of a trajectory weighs all of these; no gold answer enters it.
+
+Probes are instruments: they have no vote in `s_end` and no part in `s_path`. Where there is no answer,
+there is no agreement, not even with another trajectory that has none.
+"""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from fractions import Fraction
+from itertools import combinations
+from statistics import fmean
+
+from src.regime_w.answers import canonical, extract_answer, reasoning
+from src.regime_w.arms import ARM_NAMES, PROBE_A, PROBE_A_PRIME, PROBE_CF1, VARIANCE_ARMS
+
+TOKEN = re.compile(r"[a-z]+|\d+(?:\.\d+)?|[+\-*/=%]")
+
+# --- settings ---
+
+
+def _check_weights(weights: object) -> None:
+    for item in fields(weights):
+        value = getattr(weights, item.name)
+        if not (math.isfinite(value) and value >= 0):
+            raise ValueError(f"the weight `{item.name}` is {value!r}; give a finite number, 0 or more")
+
+
+@dataclass(frozen=True)
+class RewardWeights:
+    """Weights of the reward's four parts, each part 0 … 1; ValueError unless finite and >= 0."""
+
+    end: float = 0.4
+    path: float = 0.2
+    cf: float = 0.2
+    quality: float = 0.4
+
+    def __post_init__(self) -> None:
+        _check_weights(self)
+
+
+@dataclass(frozen=True)
+class PathWeights:
+    """Weights of `s_path`'s two parts, each part 0 … 1; ValueError unless finite and >= 0."""
+
+    length: float = 0.4
+    overlap: float = 0.6
+
+    def __post_init__(self) -> None:
+        _check_weights(self)
+
+
+@dataclass(frozen=True)
+class QualityWeights:
+    """Weights of quality's two parts, each part 0 … 1; ValueError unless finite and >= 0."""
+
+    conciseness: float = 0.4
+    alignment: float = 0.6
+
+    def __post_init__(self) -> None:
+        _check_weights(self)
+
+
+@dataclass(frozen=True)
+class ScoringSettings:
+    weights: RewardWeights = field(default_factory=RewardWeights)
+    path: PathWeights = field(default_factory=PathWeights)
+    quality: QualityWeights = field(default_factory=QualityWeights)
+
+
+DEFAULT_SETTINGS = ScoringSettings()
+
+# --- what is read in a trajectory ---
+
+
+def tokens(text: str) -> list[str]:
+    """The reasoning's words, numbers and operators, lower-cased, in order of appearance.
+
+    The answer does not count: else two texts would be alike for reaching the same number.
+    """
+    return TOKEN.findall(reasoning(text).lower())
+
+
+@dataclass(frozen=True)
+class _Reading:
+    answer: Fraction | None
+    length: int  # tokens
+    vocabulary: frozenset[str]
+
+
+def _read(text: str) -> _Reading:
+    found = tokens(text)
+    return _Reading(extract_answer(text), len(found), frozenset(found))
+
+
+def by_arm(trajectories: Sequence[Mapping]) -> dict[str, Mapping]:
+    """The trajectories of one question by arm, in arm order whatever order they come in.
+
+    Raises ValueError, which names the arms, unless each of the eleven is there exactly once.
+    """
+    count = Counter(trajectory["arm_name"] for trajectory in trajectories)
+    faults = {
+        "lacks": [arm for arm in ARM_NAMES if arm not in count],
+        "has more than once": [arm for arm in count if count[arm] > 1],
+        "has the unknown": [arm for arm in count if arm not in ARM_NAMES],
+    }
+    if any(faults.values()):
+        listed = "; ".join(f"{fault} {', '.join(map(str, arms))}" for fault, arms in faults.items() if arms)
+        raise ValueError(
+            f"a question has {len(trajectories)} trajectories and {listed}; "
+            f"it must have one of each of the {len(ARM_NAMES)} arms: sample what is missing again"
+        )
+    of_arm = {trajectory["arm_name"]: trajectory for trajectory in trajectories}
+    return {arm: of_arm[arm] for arm in ARM_NAMES}
+
+
+def _readings(trajectories: Sequence[Mapping]) -> dict[str, _Reading]:
+    return {arm: _read(trajectory["text"]) for arm, trajectory in by_arm(trajectories).items()}
+
+
+def _jaccard(one: frozenset[str], other: frozenset[str]) -> float:
+    """Shared tokens over all tokens of two sets; two empty sets are alike (1)."""
+    union = len(one | other)
+    return len(one & other) / union if union else 1.0
+
+
+# --- scores of a question ---
+
+
+def _votes(readings: Mapping[str, _Reading]) -> Counter[Fraction]:
+    answers = (readings[arm].answer for arm in VARIANCE_ARMS)
+    return Counter(answer for answer in answers if answer is not None)
+
+
+def _consensus(readings: Mapping[str, _Reading]) -> Fraction | None:
+    """The variance arms' commonest answer, the smallest of several; None without any vote."""
+    votes = _votes(readings)
+    return min(votes, key=lambda answer: (-votes[answer], answer), default=None)
+
+
+def _s_end(readings: Mapping[str, _Reading]) -> float:
+    return max(_votes(readings).values(), default=0) / len(VARIANCE_ARMS)
+
+
+def _s_path(readings: Mapping[str, _Reading], weights: PathWeights) -> float:
+    variance = [readings[arm] for arm in VARIANCE_ARMS]
+    lengths = [reading.length for reading in variance]
+    mean = fmean(lengths)
+    # Population deviation: the eight arms are all there are, not a sample of more.
+    deviation = math.sqrt(fmean((length - mean) ** 2 for length in lengths))
+    length_coherence = 1 - min(1, deviation / mean) if mean else 1.0
+    overlap = fmean(_jaccard(a.vocabulary, b.vocabulary) for a, b in combinations(variance, 2))
+    return weights.length * length_coherence + weights.overlap * overlap
+
+
+def _s_cf(readings: Mapping[str, _Reading]) -> float:
+    altered = readings[PROBE_CF1].answer
+    if altered is None:
+        return 0.0
+    return fmean(readings[probe].answer == altered for probe in (PROBE_A, PROBE_A_PRIME))
+
+
+def s_end_for_question(trajectories: Sequence[Mapping]) -> float:
+    """Share of the eight variance arms that give their commonest answer, 0 … 1; no answer is no vote.
+
+    trajectories  the eleven of one question, any order, each with `arm_name` and `text`; ValueError
+                  for a missing, double or unknown arm.
+    """
+    return _s_end(_readings(trajectories))
+
+
+def s_path_for_question(trajectories: Sequence[Mapping], settings: ScoringSettings = DEFAULT_SETTINGS) -> float:
+    """How alike the variance arms reason, 0 … 1 with weights that sum to 1.
+
+    Weighs length coherence, 1 - min(1, deviation / mean) of the lengths in tokens (1 if all are 0),
+    against overlap, the mean Jaccard index of the token sets over all 28 pairs.
+    `trajectories` as in `s_end_for_question`.
+    """
+    return _s_path(_readings(trajectories), settings.path)
+
+
+def s_cf_for_question(trajectories: Sequence[Mapping]) -> float:
+    """Share of the probes A and A' with whose answer the probe CF1 agrees: 0, 0.5 or 1.
+
+    CF1 answers a story changed such that the answer is not. `trajectories` as in `s_end_for_question`.
+    """
+    return _s_cf(_readings(trajectories))
+
+
+# --- scores of a trajectory ---
+
+
+def _conciseness(reading: _Reading, shortest: int) -> float:
+    """`shortest` over this length, where it is the least length among the answered, both in tokens."""
+    return shortest / reading.length if reading.answer is not None and reading.length else 0.0
+
+
+def _alignment(arm: str, readings: Mapping[str, _Reading]) -> float:
+    """Mean Jaccard index with the probes A and A'; a probe is not compared with itself."""
+    others = [probe for probe in (PROBE_A, PROBE_A_PRIME) if probe != arm]
+    return fmean(_jaccard(readings[arm].vocabulary, readings[probe].vocabulary) for probe in others)
+
+
+@dataclass(frozen=True)
+class TrajectoryScores:
+    """Scores of one trajectory; `answer` is its canonical string, None without an answer."""
+
+    arm_name: str
+    answer: str | None
+    correct: bool
+    conciseness: float
+    alignment: float
+    quality: float
+    reward: float
+
+
+@dataclass(frozen=True)
+class QuestionScores:
+    """Scores of one question and of its eleven trajectories, which stand in arm order.
+
+    consensus  the commonest answer of the variance arms as canonical string, the smallest number of
+               several; None if none of them has an answer.
+    """
+
+    s_end: float
+    s_path: float
+    s_cf: float
+    consensus: str | None
+    trajectories: tuple[TrajectoryScores, ...]
+
+
+def score_question(
+    trajectories: Sequence[Mapping], gold: Fraction, settings: ScoringSettings = DEFAULT_SETTINGS
+) -> QuestionScores:
+    """All scores of one question.
+
+    trajectories  the eleven of one question, any order, each with `arm_name` and `text`; ValueError
+                  for a missing, double or unknown arm.
+    gold          the right answer; it decides `correct` and no score.
+    """
+    readings = _readings(trajectories)
+    s_end, s_path, s_cf = _s_end(readings), _s_path(readings, settings.path), _s_cf(readings)
+    weights = settings.weights
+    shared_reward = weights.end * s_end + weights.path * s_path + weights.cf * s_cf
+    shortest = min((r.length for r in readings.values() if r.answer is not None), default=0)
+
+    scored = []
+    for arm, reading in readings.items():
+        conciseness, alignment = _conciseness(reading, shortest), _alignment(arm, readings)
+        quality = settings.quality.conciseness * conciseness + settings.quality.alignment * alignment
+        scored.append(
+            TrajectoryScores(
+                arm_name=arm,
+                answer=_written(reading.answer),
+                correct=reading.answer == gold,
+                conciseness=conciseness,
+                alignment=alignment,
+                quality=quality,
+                reward=shared_reward + weights.quality * quality,
+            )
+        )
+    return QuestionScores(s_end, s_path, s_cf, _written(_consensus(readings)), tuple(scored))
+
+
+def _written(answer: Fraction | None) -> str | None:
+    return None if answer is None else canonical(answer)

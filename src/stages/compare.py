@@ -1,0 +1,101 @@
+"""Stage `compare`: is the coherence policy better than the baseline on the same questions?
+
+Reads   outputs/baseline_eval.jsonl, outputs/coherence_eval.jsonl
+Writes  metrics/verdict.json            the paired verdict
+        outputs/changed_questions.jsonl  the questions fixed and broken, both texts side by side
+        plots/accuracy.csv              accuracy of both with its interval, in percent
+Params  compare
+"""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from src.errors import InputError, run_stage
+from src.params import load_section
+from src.records import read_records, write_json, write_records
+from src.regime_w.statistics import Verdict, paired_verdict
+
+
+@dataclass(frozen=True)
+class CompareSettings:
+    alpha: float = 0.05  # the verdict's level
+    confidence: float = 0.95  # of the intervals
+
+
+def verdict_metrics(verdict: Verdict) -> dict:
+    low, high = verdict.difference_interval
+    return {
+        "verdict": verdict.verdict,
+        "questions": verdict.n,
+        "baseline_accuracy": verdict.baseline_accuracy,
+        "coherence_accuracy": verdict.coherence_accuracy,
+        "difference": verdict.difference,
+        "difference_low": low,
+        "difference_high": high,
+        "p_value": verdict.p_value,
+        "fixed": verdict.fixed,
+        "broken": verdict.broken,
+        "smallest_detectable_difference": verdict.smallest_detectable_difference,
+    }
+
+
+def changed_questions(verdict: Verdict, baseline: dict[str, dict], coherence: dict[str, dict]) -> list[dict]:
+    changes = [(i, "fixed") for i in verdict.fixed_ids] + [(i, "broken") for i in verdict.broken_ids]
+    return [
+        {
+            "id": question_id,
+            "change": change,
+            "question": baseline[question_id]["question"],
+            "gold": baseline[question_id]["gold"],
+            "baseline_text": baseline[question_id]["text"],
+            "coherence_text": coherence[question_id]["text"],
+        }
+        for question_id, change in changes
+    ]
+
+
+def check_same_gold(baseline: dict[str, dict], coherence: dict[str, dict]) -> None:
+    for question_id in baseline.keys() & coherence.keys():
+        if baseline[question_id]["gold"] != coherence[question_id]["gold"]:
+            raise InputError(f"question {question_id} has another gold in each evaluation; run `dvc repro` for both")
+
+
+def write_accuracy(path: Path, verdict: Verdict) -> None:
+    rows: Sequence[tuple] = (
+        ("baseline", verdict.baseline_accuracy, *verdict.baseline_interval),
+        ("coherence", verdict.coherence_accuracy, *verdict.coherence_interval),
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["policy", "bound", "percent"])
+        for policy, accuracy, low, high in rows:
+            for bound, share in (("low", low), ("accuracy", accuracy), ("high", high)):
+                writer.writerow([policy, bound, round(100 * share, 3)])
+
+
+def main() -> None:
+    settings = load_section("compare", CompareSettings)
+    baseline, coherence = (
+        {r["id"]: r for r in read_records(Path(f"outputs/{policy}_eval.jsonl"), "evaluation")}
+        for policy in ("baseline", "coherence")
+    )
+    check_same_gold(baseline, coherence)
+    try:
+        verdict = paired_verdict(
+            {i: r["correct"] for i, r in baseline.items()},
+            {i: r["correct"] for i, r in coherence.items()},
+            settings.alpha,
+            settings.confidence,
+        )
+    except ValueError as error:
+        raise InputError(f"outputs/baseline_eval.jsonl and outputs/coherence_eval.jsonl: {error}") from error
+    write_records(Path("outputs/changed_questions.jsonl"), "change", changed_questions(verdict, baseline, coherence))
+    write_json(Path("metrics/verdict.json"), verdict_metrics(verdict))
+    write_accuracy(Path("plots/accuracy.csv"), verdict)
+
+
+if __name__ == "__main__":
+    run_stage(main)

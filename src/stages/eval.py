@@ -1,0 +1,89 @@
+"""Stage `eval@baseline` and `eval@coherence`: greedy answers to every test question, by the canonical prompt.
+
+Reads   data/test.jsonl, checkpoints/base, and for coherence checkpoints/dpo_coherence_lora
+Writes  outputs/<policy>_eval.jsonl   a question a line
+        metrics/<policy>.json         accuracy with its Wilson interval, and how the texts ended
+Params  profile: eval, engine
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from src.asking import EngineSettings, ask, start_engine
+from src.engines.interface import Completion, Request
+from src.engines.templates import wrap_prompt
+from src.errors import run_stage
+from src.params import load_profile_section
+from src.records import read_records, write_json, write_records
+from src.regime_w.answers import canonical, extract_answer, parse_number
+from src.regime_w.arms import canonical_prompt
+from src.regime_w.statistics import wilson_interval
+
+
+@dataclass(frozen=True)
+class EvalSettings:
+    max_tokens: int  # the most tokens of one answer
+    confidence: float  # of the Wilson interval, 0 ... 1
+
+
+def grade(question: dict, completion: Completion) -> dict:
+    """The evaluation record of one question: no answer is never correct."""
+    answer = extract_answer(completion.text)
+    return {
+        "id": question["id"],
+        "question": question["question"],
+        "gold": question["gold"],
+        "text": completion.text,
+        "answer": None if answer is None else canonical(answer),
+        "correct": answer is not None and answer == parse_number(question["gold"]),
+        "n_tokens": completion.n_tokens,
+        "finish_reason": completion.finish_reason,
+    }
+
+
+def evaluation_metrics(records: Sequence[dict], confidence: float) -> dict:
+    """Counts and shares over the evaluation records; lengths in tokens."""
+    n = len(records)
+    correct = sum(r["correct"] for r in records)
+    low, high = wilson_interval(correct, n, confidence)
+    return {
+        "accuracy": correct / n,
+        "accuracy_low": low,
+        "accuracy_high": high,
+        "correct": correct,
+        "questions": n,
+        "no_answer": sum(r["answer"] is None for r in records),
+        "cut_off": sum(r["finish_reason"] == "length" for r in records),
+        "mean_tokens": sum(r["n_tokens"] for r in records) / n,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("policy", choices=["baseline", "coherence"])
+    policy = parser.parse_args().policy
+    settings = load_profile_section("eval", EvalSettings)
+    engine_settings = load_profile_section("engine", EngineSettings)
+    questions = read_records(Path("data/test.jsonl"), "question")
+    adapter = Path("checkpoints/dpo_coherence_lora") if policy == "coherence" else None
+    engine = start_engine(engine_settings, Path("checkpoints/base"), adapter)
+    requests = [
+        Request(
+            key=question["id"],
+            prompt=wrap_prompt(canonical_prompt(question["question"]), engine_settings.template, engine.tokenizer),
+            temperature=0.0,
+            seed=0,  # greedy: nothing is drawn
+            max_tokens=settings.max_tokens,
+        )
+        for question in questions
+    ]
+    completions = ask(engine, requests, f"eval {policy}")
+    records = [grade(question, completions[question["id"]]) for question in questions]
+    write_records(Path(f"outputs/{policy}_eval.jsonl"), "evaluation", records)
+    write_json(Path(f"metrics/{policy}.json"), evaluation_metrics(records, settings.confidence))
+
+
+if __name__ == "__main__":
+    run_stage(main)

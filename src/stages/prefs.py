@@ -1,0 +1,38 @@
+"""Stage `prefs`: preference pairs, correct over incorrect, then coherent over less coherent.
+
+Reads   data/regime_w_rollouts.jsonl
+Writes  data/coherence_preferences.jsonl  a pair a line
+        metrics/prefs.json                pairs by type, and the questions that gave none
+Params  prefs
+"""
+
+from pathlib import Path
+
+from src.errors import run_stage
+from src.params import load_section
+from src.records import read_records, write_json, write_records
+from src.regime_w.arms import ARM_NAMES, PROBE_A
+from src.regime_w.preferences import PrefsSettings, build_pairs, pair_metrics
+
+
+def main() -> None:
+    settings = load_section("prefs", PrefsSettings)
+    rollouts = read_records(Path("data/regime_w_rollouts.jsonl"), "rollouts")
+    pairs_of = [
+        build_pairs(
+            rollout["question_id"],
+            rollout["question"],
+            rollout["trajectories"],
+            settings,
+            # the canonical prompt as the model read it, template included
+            canonical_prompt=rollout["trajectories"][ARM_NAMES.index(PROBE_A)]["prompt"],
+        )
+        for rollout in rollouts
+    ]
+    metrics = pair_metrics(rollouts, pairs_of)
+    write_records(Path("data/coherence_preferences.jsonl"), "preference", [vars(pair) for pairs in pairs_of for pair in pairs])
+    write_json(Path("metrics/prefs.json"), metrics)
+
+
+if __name__ == "__main__":
+    run_stage(main)

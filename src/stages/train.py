@@ -1,0 +1,86 @@
+"""Stage `train`: DPO from the base with a LoRA adapter, after the proof that it can learn.
+
+Reads   data/coherence_preferences.jsonl, checkpoints/base
+Writes  checkpoints/dpo_coherence_lora   the adapter (safetensors)
+        metrics/train.json               loss of each epoch, gradient norms, what the preflight saw
+        plots/train.csv                  a row a step
+Params  seed; profile: train
+"""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+from tempfile import TemporaryDirectory
+
+from src.errors import InputError, run_stage
+from src.files import whole_folder
+from src.params import load_profile_section, load_value
+from src.records import read_records, write_json
+from src.training.dpo import STEP_COLUMNS, TrainSettings, save_untrained_adapter, train_adapter
+
+# The reference gap of a falling chosen side: nats, the mean of the last tenth of the steps against the first.
+CHOSEN_FALL_WARNING = 1.0
+
+
+def training_metrics(steps: Sequence[dict]) -> dict:
+    """Loss by epoch (first, last and mean over its steps), gradient norms, and how far the log-probabilities moved."""
+    epochs = {}
+    for epoch in sorted({row["epoch"] for row in steps}):
+        losses = [row["loss"] for row in steps if row["epoch"] == epoch]
+        epochs[str(epoch)] = {"first_loss": losses[0], "last_loss": losses[-1], "mean_loss": fmean(losses)}
+    norms = [row["gradient_norm"] for row in steps]
+    tenth = max(1, len(steps) // 10)
+    fall = fmean(r["logp_chosen"] for r in steps[:tenth]) - fmean(r["logp_chosen"] for r in steps[-tenth:])
+    return {
+        "trained": True,
+        "steps": len(steps),
+        "epochs": epochs,
+        "gradient_norm": {"least": min(norms), "mean": fmean(norms), "greatest": max(norms)},
+        "reward_accuracy_last": fmean(r["reward_accuracy"] for r in steps[-tenth:]),
+        "reward_margin_last": fmean(r["reward_margin"] for r in steps[-tenth:]),
+        "logp_chosen_fall": fall,
+    }
+
+
+def write_steps(path: Path, steps: Sequence[dict]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, STEP_COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(steps)
+
+
+def main() -> None:
+    settings = load_profile_section("train", TrainSettings)
+    seed = load_value("seed", int)
+    pairs = read_records(Path("data/coherence_preferences.jsonl"), "preference")
+    base, adapter = Path("checkpoints/base"), Path("checkpoints/dpo_coherence_lora")
+    if not base.is_dir():
+        raise InputError(f"{base}: no such checkpoint; run `dvc repro base`")
+    too_few = len(pairs) < settings.min_pairs
+    reason = f"{len(pairs)} preference pairs, fewer than train.min_pairs = {settings.min_pairs}: nothing to learn from"
+    if too_few and settings.too_few_pairs == "stop":
+        raise InputError(
+            f"data/coherence_preferences.jsonl holds {reason}. Pairs need questions that the base gets both right and "
+            "wrong: ask more (sample.questions), hotter (arms.variance_temperatures), or see metrics/prefs.json"
+        )
+    with whole_folder(adapter) as folder, TemporaryDirectory() as work:
+        if too_few:
+            print(f"train: {reason}. The adapter is saved as it starts, and changes nothing.")
+            save_untrained_adapter(settings, seed, base, folder)
+            metrics, steps = {"trained": False, "steps": 0, "reason": reason}, []
+        else:
+            preflight, steps = train_adapter(pairs, settings, seed, base, folder, Path(work))
+            metrics = training_metrics(steps) | {"preflight": preflight}
+    write_json(Path("metrics/train.json"), metrics)
+    write_steps(Path("plots/train.csv"), steps)
+    if metrics.get("logp_chosen_fall", 0) > CHOSEN_FALL_WARNING:
+        print(
+            f"train: warning: the log-probability of the chosen texts fell by {metrics['logp_chosen_fall']:.2f} nats; "
+            "both sides are sinking: lower train.learning_rate or raise train.beta"
+        )
+
+
+if __name__ == "__main__":
+    run_stage(main)

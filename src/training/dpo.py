@@ -1,0 +1,148 @@
+"""DPO with a LoRA adapter (Rafailov et al. 2023; Hu et al. 2021), by TRL and PEFT."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from datasets import Dataset
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from trl import DPOConfig, DPOTrainer
+
+from src.engines.templates import encode_prompt
+from src.errors import InputError
+from src.training.preflight import check_pairs, check_trainer
+
+STEP_COLUMNS = (
+    "step",
+    "epoch",
+    "loss",
+    "gradient_norm",
+    "learning_rate",
+    "reward_accuracy",
+    "reward_margin",
+    "logp_chosen",
+    "logp_rejected",
+)
+
+
+@dataclass(frozen=True)
+class LoraSettings:
+    r: int  # rank
+    alpha: int  # the update is scaled by alpha / r
+    dropout: float
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    learning_rate: float  # at the first step; falls to 0 along a line
+    epochs: int
+    beta: float  # strength of the pull to the reference
+    batch_size: int  # pairs a step and device
+    gradient_accumulation: int  # batches a step
+    max_length: int  # tokens of prompt and completion; longer pairs are cut
+    max_truncated_share: float  # of pairs, 0 ... 1
+    precision: Literal["float32", "bfloat16"]  # of the forward and backward pass; weights stay float32
+    min_pairs: int  # below this there is nothing to learn from
+    too_few_pairs: Literal["stop", "report"]  # stop with an error, or leave the adapter untrained and say so
+    lora: LoraSettings
+
+
+def build_trainer(pairs: Sequence[dict], settings: TrainSettings, seed: int, base: Path, work: Path) -> DPOTrainer:
+    """A TRL trainer over the pairs, its adapter fresh and its reference the base itself."""
+    tokenizer = AutoTokenizer.from_pretrained(base, padding_side="right")
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, attn_implementation="eager")
+    args = DPOConfig(
+        output_dir=str(work),
+        learning_rate=settings.learning_rate,
+        num_train_epochs=settings.epochs,
+        beta=settings.beta,
+        per_device_train_batch_size=settings.batch_size,
+        gradient_accumulation_steps=settings.gradient_accumulation,
+        max_length=settings.max_length,
+        lr_scheduler_type="linear",
+        bf16=settings.precision == "bfloat16",
+        gradient_checkpointing=False,
+        use_cpu=not torch.cuda.is_available(),
+        dataloader_pin_memory=torch.cuda.is_available(),
+        precompute_ref_log_probs=True,  # the reference never changes: one pass instead of one an epoch
+        precompute_ref_batch_size=2 * settings.batch_size,
+        logging_steps=1,
+        logging_first_step=True,
+        save_strategy="no",
+        report_to=[],
+        seed=seed,
+        data_seed=seed,
+    )
+    torch.manual_seed(seed)  # the adapter's first weights
+    columns = [{key: pair[key] for key in ("prompt", "chosen", "rejected")} for pair in pairs]
+    return DPOTrainer(
+        model=model,
+        args=args,
+        train_dataset=Dataset.from_list(columns),
+        processing_class=tokenizer,
+        peft_config=lora_config(settings.lora),
+    )
+
+
+def lora_config(settings: LoraSettings) -> LoraConfig:
+    """A LoRA adapter on every linear layer but the output head."""
+    return LoraConfig(
+        r=settings.r,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )
+
+
+def save_untrained_adapter(settings: TrainSettings, seed: int, base: Path, adapter: Path) -> None:
+    """Save a fresh adapter, whose update is exactly 0, so that a run without pairs ends as truthfully as any other."""
+    torch.manual_seed(seed)
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    get_peft_model(model, lora_config(settings.lora)).save_pretrained(adapter)
+
+
+def train_adapter(
+    pairs: Sequence[dict], settings: TrainSettings, seed: int, base: Path, adapter: Path, work: Path
+) -> tuple[dict, list[dict]]:
+    """Train a fresh adapter on the base and save it to `adapter` (safetensors).
+
+    returns  what the preflight saw, and a row a step: step, epoch (1, 2, …), loss, gradient_norm, learning_rate,
+             reward_accuracy, reward_margin, logp_chosen, logp_rejected (sums over a text, in nats)
+    """
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    seen = check_pairs(pairs, tokenizer, settings.max_length, settings.max_truncated_share)
+    trainer = build_trainer(pairs, settings, seed, base, work)
+    check_same_prompt_tokens(trainer, pairs, tokenizer)
+    seen |= check_trainer(trainer)
+    trainer.train()
+    trainer.model.save_pretrained(adapter)
+    steps = [row for row in trainer.state.log_history if "loss" in row]
+    return seen, [_step_row(row, settings.epochs, len(steps)) for row in steps]
+
+
+def check_same_prompt_tokens(trainer: DPOTrainer, pairs: Sequence[dict], tokenizer) -> None:
+    """The tokens that the trainer made of every prompt must be those that sampling used."""
+    for pair, row in zip(pairs, trainer.train_dataset, strict=True):
+        if row["prompt_ids"] != encode_prompt(tokenizer, pair["prompt"]):
+            raise InputError(
+                f"question {pair['question_id']}: the trainer reads the prompt as other tokens than sampling did; "
+                "the versions of trl and transformers do not fit (see requirements.txt)"
+            )
+
+
+def _step_row(row: dict, epochs: int, steps: int) -> dict:
+    return {
+        "step": row["step"],
+        "epoch": min(epochs, 1 + (row["step"] - 1) * epochs // steps),
+        "loss": row["loss"],
+        "gradient_norm": row["grad_norm"],
+        "learning_rate": row["learning_rate"],
+        "reward_accuracy": row["rewards/accuracies"],
+        "reward_margin": row["rewards/margins"],
+        "logp_chosen": row["logps/chosen"],
+        "logp_rejected": row["logps/rejected"],
+    }

@@ -1,0 +1,100 @@
+"""Proof, before the first step, that a training run can learn anything.
+
+Every check stops the run with its cause and cure. Those on tokens come first: they need a tokenizer only,
+and take seconds.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from transformers import PreTrainedTokenizerBase
+from trl import DPOTrainer
+
+from src.engines.templates import encode_prompt
+from src.errors import InputError
+
+# Policy and reference are the same weights at step 0, so the loss is ln 2 but for rounding; half-precision
+# rounding of log-probabilities summed over a text stays below this.
+LN2_TOLERANCE = 1e-2
+
+
+def check_pairs(
+    pairs: Sequence[dict], tokenizer: PreTrainedTokenizerBase, max_length: int, max_truncated_share: float
+) -> dict[str, float]:
+    """Check what the pairs become as tokens; raises InputError for the first pair that cannot teach.
+
+    pairs     preference records (prompt, chosen, rejected, question_id)
+    returns   share of pairs cut at max_length tokens, and the longest pair in tokens
+    """
+    if tokenizer.eos_token_id is None or tokenizer.pad_token_id is None:
+        raise InputError(
+            f"the tokenizer of {tokenizer.name_or_path} lacks an end or a pad token "
+            f"(eos {tokenizer.eos_token!r}, pad {tokenizer.pad_token!r}); set both in its tokenizer_config.json"
+        )
+    lengths = [_check_pair(number, pair, tokenizer) for number, pair in enumerate(pairs, start=1)]
+    truncated = sum(length > max_length for length in lengths) / len(lengths)
+    if truncated > max_truncated_share:
+        raise InputError(
+            f"{truncated:.1%} of the {len(pairs)} pairs are longer than train.max_length = {max_length} tokens and would "
+            f"be cut (limit train.max_truncated_share = {max_truncated_share:.1%}; the longest has {max(lengths)}): "
+            "raise max_length, or lower sample.max_tokens"
+        )
+    return {"truncated_share": truncated, "longest_pair_tokens": max(lengths)}
+
+
+def _check_pair(number: int, pair: dict, tokenizer: PreTrainedTokenizerBase) -> int:
+    where = f"pair {number} (question {pair['question_id']})"
+    if pair["chosen"] == pair["rejected"]:
+        raise InputError(f"{where}: chosen and rejected are the same text, which teaches nothing; run `dvc repro prefs`")
+    prompt = encode_prompt(tokenizer, pair["prompt"])
+    if tokenizer.bos_token_id is not None and prompt.count(tokenizer.bos_token_id) > 1:
+        raise InputError(
+            f"{where}: the prompt holds the begin token {tokenizer.bos_token!r} {prompt.count(tokenizer.bos_token_id)} times; "
+            "the template writes it and the tokenizer adds it again: change engine.template in the profile"
+        )
+    longest = 0
+    for side in ("chosen", "rejected"):
+        whole = encode_prompt(tokenizer, pair["prompt"] + pair[side] + tokenizer.eos_token)
+        if whole[: len(prompt)] != prompt:
+            raise InputError(
+                f"{where}: the tokens of the prompt are no prefix of those of prompt + {side}, so training would "
+                "read another prompt than sampling did; end the template on a token boundary (engine.template)"
+            )
+        if whole[-1] != tokenizer.eos_token_id:
+            raise InputError(f"{where}: {side} does not end in the end token {tokenizer.eos_token!r} once it is encoded")
+        longest = max(longest, len(whole))
+    return longest
+
+
+def check_trainer(trainer: DPOTrainer) -> dict[str, float]:
+    """Check that the built trainer can move: returns what it saw; raises InputError with the cause.
+
+    Trainable parameters exist, the first batch gives a gradient that is not 0, and policy equals
+    reference (loss = ln 2). Leaves weights and gradients as they were.
+    """
+    trainable = [p for p in trainer.model.parameters() if p.requires_grad]
+    count = sum(p.numel() for p in trainable)
+    if count == 0:
+        raise InputError("no parameter is trainable: the adapter is frozen or was not attached (train.lora in the profile)")
+    if not trainer.args.learning_rate > 0:
+        raise InputError(f"train.learning_rate is {trainer.args.learning_rate}: nothing would move; the method uses 5e-5")
+    batch = trainer._prepare_inputs(trainer.data_collator([trainer.train_dataset[i] for i in range(_batch(trainer))]))
+    with trainer.compute_loss_context_manager():
+        loss = trainer.compute_loss(trainer.model, batch)
+    loss.backward()
+    norm = torch.nn.utils.get_total_norm([p.grad for p in trainable if p.grad is not None]).item()
+    trainer.model.zero_grad(set_to_none=True)
+    trainer._metrics["train"].clear()
+    if not (math.isfinite(norm) and norm > 0):
+        raise InputError(f"the gradient norm of the first batch is {norm}: the loss does not reach the adapter's weights")
+    if abs(loss.item() - math.log(2)) > LN2_TOLERANCE:
+        raise InputError(
+            f"the loss before the first step is {loss.item():.4f}, not ln 2 = 0.6931: policy and reference differ, so "
+            "the reference is not the base that was sampled; start from a fresh adapter on checkpoints/base"
+        )
+    return {"trainable_parameters": count, "first_gradient_norm": norm, "loss_at_step_0": loss.item()}
+
+
+def _batch(trainer: DPOTrainer) -> int:
+    return min(trainer.args.per_device_train_batch_size, len(trainer.train_dataset))

@@ -1,0 +1,77 @@
+"""A copy of the repository in which DVC runs for real, on a profile of seconds."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+KEPT = ("src", "profiles", "dvc.yaml", "params.yaml", "requirements.txt", ".dvcignore", ".gitignore")
+
+TINY_PROFILE = """
+data: {source: sandbox, train_questions: 320, test_questions: 30}
+base:
+  source: sandbox
+  sandbox:
+    {first_question: 20, rounds: 2, batch_size: 16, learning_rate: 0.005, hidden_size: 32, layers: 2, heads: 2,
+     feed_forward_size: 64, vocabulary: 800, first_weights: 0.1, terse_low: 0.5, terse_high: 0.5}
+engine: {name: transformers, template: plain, batch_size: 64}
+sample: {questions: 20, max_tokens: 40}
+train:
+  {learning_rate: 5.0e-5, epochs: 2, beta: 0.1, batch_size: 4, gradient_accumulation: 1, max_length: 256,
+   max_truncated_share: 0.0, precision: float32, min_pairs: 1, too_few_pairs: report,
+   lora: {r: 4, alpha: 8, dropout: 0.0}}
+eval: {max_tokens: 40, confidence: 0.95}
+"""
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Keeps DVC out of the home folder, and runs each stage by the interpreter that runs the tests."""
+    scratch = tmp_path_factory.mktemp("dvc")
+    return os.environ | {
+        "DVC_NO_ANALYTICS": "1",
+        "DVC_GLOBAL_CONFIG_DIR": str(scratch / "global"),
+        "DVC_SITE_CACHE_DIR": str(scratch / "site"),
+        "GIT_AUTHOR_NAME": "test",
+        "GIT_AUTHOR_EMAIL": "test@example.org",
+        "GIT_COMMITTER_NAME": "test",
+        "GIT_COMMITTER_EMAIL": "test@example.org",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "HF_HUB_OFFLINE": "1",
+    }
+
+
+@pytest.fixture(scope="session")
+def run(environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess]:
+    def run_in(folder: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess:
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+        if check and done.returncode:
+            raise AssertionError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+        return done
+
+    return run_in
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory: pytest.TempPathFactory, run) -> Path:
+    """A committed copy whose profile is `tiny`; nothing has run in it."""
+    folder = tmp_path_factory.mktemp("repository")
+    for name in KEPT:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / name)
+    (folder / "profiles/tiny.yaml").write_text(TINY_PROFILE)
+    params = folder / "params.yaml"
+    params.write_text(params.read_text().replace("profile: sandbox", "profile: tiny"))
+    run(folder, "git", "init", "-q")
+    run(folder, "dvc", "init", "-q")
+    run(folder, "git", "add", "-A")
+    run(folder, "git", "commit", "-qm", "a copy")
+    return folder

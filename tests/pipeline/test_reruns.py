@@ -1,0 +1,67 @@
+"""What a change reruns, seen in what a real `dvc repro` runs. The tests share one repository and follow in order."""
+
+import re
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+ALL = {
+    "data", "base", "sample", "rollouts", "prefs", "train", "eval@baseline", "eval@coherence", "compare", "report",
+}  # fmt: skip
+
+
+def stages_run(output: str) -> set[str]:
+    return set(re.findall(r"Running stage '([^']+)'", output))
+
+
+def set_param(repository, old: str, new: str) -> None:
+    path = repository / "params.yaml"
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+
+
+@pytest.fixture(scope="module")
+def reproduced(repository, run):
+    assert stages_run(run(repository, "dvc", "repro").stdout) == ALL
+    return repository
+
+
+def test_a_second_repro_runs_nothing(reproduced, run):
+    done = run(reproduced, "dvc", "repro")
+    assert stages_run(done.stdout) == set()
+    assert "Data and pipelines are up to date" in done.stdout
+
+
+def test_every_declared_figure_is_there(reproduced, run):
+    shown = run(reproduced, "dvc", "metrics", "show", "--json").stdout
+    for key in ("accuracy_low", "difference_high", "p_value", "correctness_pairs", "coherence_pairs", "s_cf", "spread"):
+        assert f'"{key}"' in shown
+    assert (reproduced / "report.md").read_text().startswith("# Regime W: profile tiny, seed 0")
+
+
+def test_a_weight_reruns_only_what_depends_on_it_and_setting_it_back_runs_nothing(reproduced, run):
+    set_param(reproduced, "cf: 0.2, quality: 0.4}", "cf: 0.3, quality: 0.4}")
+    done = run(reproduced, "dvc", "repro")
+    assert stages_run(done.stdout) == {"rollouts", "prefs", "train", "eval@coherence", "compare", "report"}
+    set_param(reproduced, "cf: 0.3, quality: 0.4}", "cf: 0.2, quality: 0.4}")
+    back = run(reproduced, "dvc", "repro")
+    assert stages_run(back.stdout) == set()
+    assert "is cached - skipping run" in back.stdout
+
+
+def test_the_policy_reruns_the_report_alone(reproduced, run):
+    set_param(reproduced, "policy: coherence", "policy: baseline")
+    assert stages_run(run(reproduced, "dvc", "repro").stdout) == {"report"}
+    assert '"policy": "baseline"' in (reproduced / "metrics/eval.json").read_text()
+    set_param(reproduced, "policy: baseline", "policy: coherence")
+    assert stages_run(run(reproduced, "dvc", "repro").stdout) == set()
+
+
+def test_a_wrong_profile_names_the_file(reproduced, run):
+    set_param(reproduced, "profile: tiny", "profile: tinny")
+    done = run(reproduced, "dvc", "repro", check=False)
+    set_param(reproduced, "profile: tinny", "profile: tiny")
+    assert done.returncode != 0
+    assert "profiles/tinny.yaml" in done.stderr

@@ -1,0 +1,254 @@
+"""The scores, on examples worked by hand and against a second, naive implementation."""
+
+import re
+from dataclasses import replace
+from fractions import Fraction
+from itertools import combinations
+from random import Random
+
+import pytest
+
+from src.regime_w.answers import canonical, extract_answer, reasoning
+from src.regime_w.arms import ARM_NAMES, PROBE_A, PROBE_A_PRIME, PROBE_CF1, VARIANCE_ARMS
+from src.regime_w.scoring import (
+    PathWeights,
+    QualityWeights,
+    RewardWeights,
+    ScoringSettings,
+    s_cf_for_question,
+    s_end_for_question,
+    s_path_for_question,
+    score_question,
+    tokens,
+)
+
+
+def question(default: str = "", **texts: str) -> list[dict]:
+    """Eleven trajectories; `texts` by arm name, `default` for every other arm."""
+    return [{"arm_name": arm, "text": texts.get(arm, default)} for arm in ARM_NAMES]
+
+
+def variance(*texts: str) -> dict[str, str]:
+    return dict(zip(VARIANCE_ARMS, texts, strict=True))
+
+
+# --- tokens ---
+
+
+def test_tokens_are_words_numbers_and_operators_of_the_reasoning():
+    assert tokens("So 3.50 * Two = 7, ok.\nAnswer: 7") == ["so", "3.50", "*", "two", "=", "7", "ok"]
+    assert tokens("5% of x_1</s>more") == ["5", "%", "of", "x", "1"]
+    assert tokens("#### 7") == []
+
+
+# --- questions, by hand ---
+
+
+def test_s_end_is_the_share_of_the_commonest_vote():
+    """Votes 5 5 5 6 6 7, two arms without: 3 of all 8, not of the 6 that voted."""
+    answers = ["5", "5.0", "10/2", "6", "6", "7"]
+    votes = variance(*(f"Answer: {a}" for a in answers), "no idea", "Answer: 5 or 6")
+    assert s_end_for_question(question("Answer: 6", **votes)) == 3 / 8
+
+
+def test_no_answers_do_not_agree():
+    assert s_end_for_question(question("I give up")) == 0
+    assert s_cf_for_question(question("I give up")) == 0
+
+
+def test_probes_have_no_vote():
+    votes = variance(*["Answer: 1"] * 8)
+    assert s_end_for_question(question("Answer: 2", **votes)) == 1
+    assert s_path_for_question(question("a b c d e", **votes)) == 1
+
+
+def test_s_path_weighs_length_and_overlap():
+    """Four texts "a b" and four "a b c d": L is 2 and 4, mean 3, population deviation 1.
+
+    Length coherence 1 - 1/3 = 2/3. Of 28 pairs 12 are of equal texts (J = 1) and 16 are not (J = 2/4),
+    so overlap = (12 + 8) / 28 = 5/7. Together 0.4 * 2/3 + 0.6 * 5/7.
+    """
+    texts = variance(*["a b\nAnswer: 1", "a b c d\nAnswer: 2"] * 4)
+    assert s_path_for_question(question(**texts)) == pytest.approx(0.4 * 2 / 3 + 0.6 * 5 / 7, abs=1e-12)
+
+
+def test_length_coherence_falls_to_zero_and_no_further():
+    """One text of 8 tokens, seven of none: mean 1, deviation sqrt(7) > 1. 21 of 28 pairs are both empty."""
+    texts = variance("a b c d e f g h", *[""] * 7)
+    assert s_path_for_question(question(**texts)) == pytest.approx(0.6 * 21 / 28, abs=1e-12)
+
+
+def test_without_any_reasoning_all_paths_are_alike():
+    assert s_path_for_question(question("Answer: 5")) == 1
+
+
+@pytest.mark.parametrize(
+    ("cf1", "a", "a_prime", "score"),
+    [
+        ("5", "5.0", "5", 1),
+        ("5", "5", "6", 0.5),
+        ("5", "none", "5", 0.5),
+        ("5", "6", "6", 0),
+        ("none", "5", "5", 0),
+    ],
+)
+def test_s_cf_is_the_share_of_probes_that_cf1_agrees_with(cf1: str, a: str, a_prime: str, score: float):
+    answers = {PROBE_CF1: cf1, PROBE_A: a, PROBE_A_PRIME: a_prime}
+    texts = {arm: f"Answer: {answer}" for arm, answer in answers.items()}
+    assert s_cf_for_question(question("Answer: 5", **texts)) == score
+
+
+def test_consensus_is_the_commonest_answer_and_the_smallest_of_several():
+    texts = variance(*(f"Answer: {a}" for a in ["9", "9", "9", "10", "10", "10", "1", "2"]))
+    assert score_question(question("Answer: 1", **texts), Fraction(1)).consensus == "9"
+    assert score_question(question("Answer: none"), Fraction(1)).consensus is None
+
+
+# --- trajectories, by hand ---
+
+
+def test_scores_of_trajectories():
+    """A "a b c d", A' "a b", CF1 "x" and all variance arms "a b c" but wolfram_0, "a" without an answer.
+
+    Least L of the answered is CF1's 1 (wolfram_0 has 1 as well, but no answer).
+    wolfram_1: conciseness 1/3; J with A 3/4, with A' 2/3, alignment 17/24.
+    A: conciseness 1/4; alignment J(A, A') = 2/4. A': 1/2 and 2/4. CF1: 1 and 0. wolfram_0: 0 and
+    (1/4 + 1/2) / 2 = 3/8. s_end = 7/8, s_cf = (1 + 0) / 2.
+    """
+    texts = {"wolfram_0": "a", PROBE_A: "a b c d #### 5", PROBE_A_PRIME: "a b #### 6", PROBE_CF1: "x #### 5"}
+    scores = score_question(question("a b c #### 5", **texts), Fraction(5))
+    of_arm = {t.arm_name: t for t in scores.trajectories}
+    expected = {
+        "wolfram_0": (0, 3 / 8),
+        "wolfram_1": (1 / 3, 17 / 24),
+        PROBE_A: (1 / 4, 1 / 2),
+        PROBE_A_PRIME: (1 / 2, 1 / 2),
+        PROBE_CF1: (1, 0),
+    }
+    assert (scores.s_end, scores.s_cf) == (7 / 8, 1 / 2)
+    for arm, (conciseness, alignment) in expected.items():
+        quality = 0.4 * conciseness + 0.6 * alignment
+        reward = 0.4 * 7 / 8 + 0.2 * scores.s_path + 0.2 * 1 / 2 + 0.4 * quality
+        found = of_arm[arm]
+        assert (found.conciseness, found.alignment) == pytest.approx((conciseness, alignment), abs=1e-12)
+        assert (found.quality, found.reward) == pytest.approx((quality, reward), abs=1e-12)
+    assert [t.arm_name for t in scores.trajectories if not t.correct] == ["wolfram_0", PROBE_A_PRIME]
+    assert (of_arm["wolfram_0"].answer, of_arm[PROBE_A].answer) == (None, "5")
+
+
+def test_the_best_reward_is_the_sum_of_the_weights():
+    scores = score_question(question("a b\nAnswer: 5"), Fraction(5))
+    assert [t.reward for t in scores.trajectories] == pytest.approx([1.2] * 11)
+
+
+def test_gold_decides_nothing_but_correct():
+    texts = question("a b\nAnswer: 5", wolfram_0="c\nAnswer: 6")
+    five = score_question(texts, Fraction(5)).trajectories
+    six = score_question(texts, Fraction(6)).trajectories
+    assert [t.correct for t in five] != [t.correct for t in six]
+    assert [replace(t, correct=True) for t in five] == [replace(t, correct=True) for t in six]
+
+
+def test_settings_are_used():
+    texts = question("a b\nAnswer: 5", wolfram_0="a\nAnswer: 5")
+    only = ScoringSettings(RewardWeights(0, 0, 0, 1), PathWeights(0, 1), QualityWeights(1, 0))
+    scores = score_question(texts, Fraction(5), only)
+    assert [t.reward for t in scores.trajectories] == [1.0] + [0.5] * 10
+    assert scores.s_path == s_path_for_question(texts, only) != s_path_for_question(texts)
+
+
+# --- against a second implementation ---
+
+
+def naive_scores(texts: dict[str, str]) -> tuple[float, float, float, dict[str, float]]:
+    """s_end, s_path, s_cf and the rewards, written from the definitions with nothing shared but reading."""
+    answers = {arm: extract_answer(text) for arm, text in texts.items()}
+    token = r"[a-z]+|\d+(?:\.\d+)?|[+\-*/=%]"
+    words = {arm: re.findall(token, reasoning(text).lower()) for arm, text in texts.items()}
+
+    def alike(x: str, y: str) -> float:
+        either = [w for w in set(words[x] + words[y])]
+        return sum(w in words[x] and w in words[y] for w in either) / len(either) if either else 1
+
+    voters = [f"{persona}_{i}" for persona in ("wolfram", "maudlin") for i in range(4)]
+    end = max(sum(answers[v] is not None and answers[v] == answers[w] for v in voters) for w in voters) / 8
+    lengths = [len(words[v]) for v in voters]
+    mean = sum(lengths) / 8
+    even = 1 - min(1, (sum(n * n for n in lengths) / 8 - mean**2) ** 0.5 / mean) if mean else 1
+    path = 0.4 * even + 0.6 * sum(alike(x, y) for x, y in combinations(voters, 2)) / 28
+    story = answers["maudlin_cf1"]
+    cf = sum(story is not None and answers[p] == story for p in ("wolfram_standard", "wolfram_rephrase")) / 2
+    answered = [len(words[arm]) for arm in texts if answers[arm] is not None]
+    rewards = {}
+    for arm in texts:
+        short = min(answered) / len(words[arm]) if answers[arm] is not None and words[arm] else 0
+        probes = [p for p in ("wolfram_standard", "wolfram_rephrase") if p != arm]
+        near = sum(alike(arm, p) for p in probes) / len(probes)
+        rewards[arm] = 0.4 * end + 0.2 * path + 0.2 * cf + 0.4 * (0.4 * short + 0.6 * near)
+    return end, path, cf, rewards
+
+
+def random_text(random: Random) -> str:
+    words = random.choices(["take", "add", "3", "4.5", "+", "=", "eggs", "So,", "%"], k=random.randint(0, 12))
+    endings = ["\nAnswer: 3", "\nAnswer: 3.0", " #### 4", "\nAnswer: 1/3", "", "\nAnswer: 3 or 4"]
+    return " ".join(words) + random.choice(endings)
+
+
+def test_agrees_with_a_naive_implementation():
+    random = Random(7)
+    for _ in range(300):
+        texts = {arm: random_text(random) for arm in ARM_NAMES}
+        trajectories = question(**texts)
+        end, path, cf, rewards = naive_scores(texts)
+        scores = score_question(trajectories, Fraction(3))
+        assert (scores.s_end, scores.s_cf) == (end, cf)
+        assert scores.s_path == pytest.approx(path, abs=1e-9)
+        assert {t.arm_name: t.reward for t in scores.trajectories} == pytest.approx(rewards, abs=1e-9)
+        assert s_end_for_question(trajectories) == end
+        assert s_path_for_question(trajectories) == scores.s_path
+        assert s_cf_for_question(trajectories) == cf
+        for t in scores.trajectories:
+            answer = extract_answer(texts[t.arm_name])
+            assert t.answer == (None if answer is None else canonical(answer))
+            assert 0 <= t.conciseness <= 1 and 0 <= t.alignment <= 1 and 0 <= t.reward <= 1.2 + 1e-12
+
+
+def test_order_of_trajectories_changes_nothing():
+    random = Random(8)
+    trajectories = question(**{arm: random_text(random) for arm in ARM_NAMES})
+    scores = score_question(trajectories, Fraction(3))
+    assert [t.arm_name for t in scores.trajectories] == list(ARM_NAMES)
+    for _ in range(20):
+        random.shuffle(trajectories)
+        assert score_question(trajectories, Fraction(3)) == scores
+
+
+# --- broken input ---
+
+
+@pytest.mark.parametrize(
+    "score",
+    [
+        s_end_for_question,
+        s_path_for_question,
+        s_cf_for_question,
+        lambda trajectories: score_question(trajectories, Fraction(1)),
+    ],
+)
+def test_not_the_eleven_arms_is_an_error_that_names_them(score):
+    eleven = question("Answer: 1")
+    with pytest.raises(ValueError, match="lacks maudlin_3, maudlin_cf1"):
+        score([t for t in eleven if t["arm_name"] not in ("maudlin_3", PROBE_CF1)])
+    with pytest.raises(ValueError, match="more than once wolfram_0"):
+        score([*eleven, eleven[0]])
+    with pytest.raises(ValueError, match="unknown wolfram_9"):
+        score([*eleven, {"arm_name": "wolfram_9", "text": ""}])
+
+
+@pytest.mark.parametrize("weights", [RewardWeights, PathWeights, QualityWeights])
+@pytest.mark.parametrize("value", [-0.1, float("nan"), float("inf")])
+def test_weights_must_be_finite_and_not_negative(weights: type, value: float):
+    for key in weights.__dataclass_fields__:
+        with pytest.raises(ValueError, match=f"`{key}`"):
+            weights(**{key: value})
+        weights(**{key: 0.0})

@@ -1,0 +1,216 @@
+"""The paired comparison, against scipy and statsmodels, and against counting by hand."""
+
+import time
+from fractions import Fraction
+from itertools import product
+
+import numpy as np
+import pytest
+from scipy.stats import binom, binomtest
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.proportion import proportion_confint
+
+from src.regime_w.statistics import (
+    mcnemar_exact,
+    paired_bootstrap_interval,
+    paired_verdict,
+    smallest_detectable_difference,
+    wilson_interval,
+)
+
+SMALL_TABLES = [(f, b, n) for n in range(1, 6) for f in range(n + 1) for b in range(n + 1 - f)]
+
+
+def outcomes(fixed: int, broken: int, both: int = 0) -> tuple[dict[str, bool], dict[str, bool]]:
+    """Results of baseline and coherence with so many questions fixed, broken and right in both."""
+    rows = (
+        [(f"fixed-{i}", False, True) for i in range(fixed)]
+        + [(f"broken-{i}", True, False) for i in range(broken)]
+        + [(f"both-{i}", True, True) for i in range(both)]
+    )
+    return {name: old for name, old, _ in rows}, {name: new for name, _, new in reversed(rows)}
+
+
+# --- Wilson ---
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.95, 0.999])
+@pytest.mark.parametrize("n", [1, 7, 100, 1209])
+def test_wilson_agrees_with_statsmodels(n, confidence):
+    for successes in {0, 1, n // 3, n - 1, n}:
+        expected = proportion_confint(successes, n, alpha=1 - confidence, method="wilson")
+        assert wilson_interval(successes, n, confidence) == pytest.approx(expected, abs=1e-12)
+
+
+def test_wilson_stays_within_0_and_1_and_holds_the_share():
+    assert wilson_interval(0, 10)[0] == 0.0
+    assert wilson_interval(10, 10)[1] == 1.0
+    low, high = wilson_interval(3, 10)
+    assert 0 < low < 0.3 < high < 1
+
+
+# --- McNemar ---
+
+
+def test_mcnemar_agrees_with_statsmodels_and_scipy():
+    for fixed, broken in product([0, 1, 2, 5, 6, 13, 40, 133], repeat=2):
+        if fixed + broken == 0:
+            continue
+        p = mcnemar_exact(fixed, broken)
+        assert p == pytest.approx(binomtest(fixed, fixed + broken).pvalue, rel=1e-9)
+        assert p == pytest.approx(mcnemar([[0, fixed], [broken, 0]], exact=True).pvalue, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("fixed", "broken", "p"),
+    [(0, 0, 1.0), (1, 0, 1.0), (3, 3, 1.0), (5, 0, 2 / 32), (6, 0, 2 / 64), (7, 1, 2 * (1 + 8) / 256)],
+)
+def test_mcnemar_by_hand(fixed, broken, p):
+    assert mcnemar_exact(fixed, broken) == mcnemar_exact(broken, fixed) == p
+
+
+def test_mcnemar_of_thousands_is_fast_and_does_not_underflow_to_a_wrong_value():
+    start = time.perf_counter()
+    assert mcnemar_exact(4900, 5100) == pytest.approx(binomtest(4900, 10_000).pvalue, rel=1e-9)
+    assert 0 <= mcnemar_exact(10_000, 0) < 1e-300
+    assert time.perf_counter() - start < 2
+
+
+# --- paired bootstrap ---
+
+
+def bootstrap_by_enumeration(fixed: int, broken: int, n: int, confidence: str) -> tuple[float, float]:
+    """The percentile interval over all nⁿ resamples."""
+    differences = [1] * fixed + [-1] * broken + [0] * (n - fixed - broken)
+    sums = sorted(sum(resample) for resample in product(differences, repeat=n))
+
+    def quantile(probability: Fraction) -> float:
+        return next(s for i, s in enumerate(sums, start=1) if Fraction(i, len(sums)) >= probability) / n
+
+    tail = (1 - Fraction(confidence)) / 2
+    return quantile(tail), quantile(1 - tail)
+
+
+@pytest.mark.parametrize("confidence", ["0.5", "0.8", "0.95"])
+def test_bootstrap_is_all_resamples_counted(confidence):
+    for fixed, broken, n in SMALL_TABLES:
+        expected = bootstrap_by_enumeration(fixed, broken, n, confidence)
+        assert paired_bootstrap_interval(fixed, broken, n, float(confidence)) == expected, (fixed, broken, n)
+
+
+@pytest.mark.parametrize(("fixed", "n"), [(7, 100), (300, 1209), (5000, 10_000)])
+def test_bootstrap_without_broken_questions_is_binomial(fixed, n):
+    expected = binom.ppf([0.025, 0.975], n, fixed / n) / n
+    assert paired_bootstrap_interval(fixed, 0, n) == pytest.approx(expected, abs=1e-12)
+    assert paired_bootstrap_interval(0, fixed, n) == pytest.approx(-expected[::-1], abs=1e-12)
+
+
+@pytest.mark.parametrize(("fixed", "broken", "n"), [(90, 60, 1209), (5, 31, 200), (100, 200, 300), (1, 1, 500)])
+def test_bootstrap_agrees_with_adding_up_draws_one_by_one(fixed, broken, n):
+    one_draw = np.array([broken, n - fixed - broken, fixed]) / n
+    weights = np.ones(1)
+    for _ in range(n):
+        weights = np.convolve(weights, one_draw)
+    low, high = np.searchsorted(np.cumsum(weights), [0.025, 0.975])
+    assert paired_bootstrap_interval(fixed, broken, n) == ((low - n) / n, (high - n) / n)
+
+
+@pytest.mark.parametrize(("fixed", "broken", "value"), [(0, 0, 0.0), (20, 0, 1.0), (0, 20, -1.0)])
+def test_bootstrap_of_questions_all_alike_has_no_width(fixed, broken, value):
+    assert paired_bootstrap_interval(fixed, broken, 20) == (value, value)
+
+
+def test_bootstrap_of_a_large_test_set_is_fast():
+    start = time.perf_counter()
+    low, high = paired_bootstrap_interval(3000, 2500, 10_000)
+    assert time.perf_counter() - start < 10  # under half a second where nothing else runs
+    spread = np.sqrt((0.55 - 0.05**2) / 10_000)
+    assert (low, high) == pytest.approx((0.05 - 1.96 * spread, 0.05 + 1.96 * spread), abs=2e-4)
+
+
+# --- smallest detectable difference ---
+
+
+def test_smallest_detectable_difference_is_the_first_significant_one():
+    for discordant in [*range(31), 151]:
+        by_size = sorted((abs(discordant - 2 * b), b) for b in range(discordant + 1))
+        significant = [size for size, b in by_size if mcnemar_exact(discordant - b, b) < 0.05]
+        expected = significant[0] / 1209 if significant else None
+        assert smallest_detectable_difference(discordant, 1209) == expected
+
+
+def test_five_discordant_questions_can_show_nothing_and_six_can():
+    assert smallest_detectable_difference(5, 100) is None
+    assert smallest_detectable_difference(6, 100) == 0.06
+
+
+# --- verdict ---
+
+
+@pytest.mark.parametrize(
+    ("fixed", "broken", "verdict"),
+    [
+        (6, 0, "improved"),
+        (0, 6, "worse"),
+        (5, 0, "no evidence"),
+        (0, 0, "no evidence"),
+        (9, 9, "no evidence"),
+    ],
+)
+def test_the_verdict_is_significance_and_its_side(fixed, broken, verdict):
+    assert paired_verdict(*outcomes(fixed, broken, both=10)).verdict == verdict
+
+
+def test_alpha_decides():
+    assert paired_verdict(*outcomes(5, 0)).verdict == "no evidence"
+    assert paired_verdict(*outcomes(5, 0), alpha=0.1).verdict == "improved"
+    # p is exactly 1/16 here, and p < alpha is asked for.
+    assert paired_verdict(*outcomes(5, 0), alpha=1 / 16).verdict == "no evidence"
+
+
+def test_the_verdict_holds_what_it_is_built_from():
+    result = paired_verdict(*outcomes(fixed=12, broken=2, both=36), confidence=0.9)
+    assert (result.n, result.fixed, result.broken) == (50, 12, 2)
+    assert (result.baseline_accuracy, result.coherence_accuracy) == (38 / 50, 48 / 50)
+    assert result.difference == 10 / 50
+    assert result.p_value == mcnemar_exact(12, 2)
+    assert result.baseline_interval == wilson_interval(38, 50, 0.9)
+    assert result.coherence_interval == wilson_interval(48, 50, 0.9)
+    assert result.difference_interval == paired_bootstrap_interval(12, 2, 50, 0.9)
+    assert result.smallest_detectable_difference == smallest_detectable_difference(14, 50)
+    assert result.fixed_ids == sorted(f"fixed-{i}" for i in range(12))
+    assert result.broken_ids == ["broken-0", "broken-1"]
+
+
+def test_different_questions_are_refused_by_name_and_number():
+    baseline = {"a": True, "b": False, "c": True}
+    coherence = {"b": True, **{f"x{i}": True for i in range(7)}}
+    with pytest.raises(ValueError) as error:
+        paired_verdict(baseline, coherence)
+    assert "2 only in baseline: a, c" in str(error.value)
+    assert "7 only in coherence: x0, x1, x2, x3, x4 …" in str(error.value)
+
+
+def test_no_questions_are_refused():
+    with pytest.raises(ValueError, match="no questions"):
+        paired_verdict({}, {})
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: wilson_interval(0, 0),
+        lambda: wilson_interval(4, 3),
+        lambda: wilson_interval(1, 3, confidence=1.0),
+        lambda: wilson_interval(1, 3, confidence=95),
+        lambda: mcnemar_exact(-1, 3),
+        lambda: paired_bootstrap_interval(2, 2, 3),
+        lambda: paired_bootstrap_interval(1, 1, 3, confidence=0.0),
+        lambda: smallest_detectable_difference(4, 3),
+        lambda: smallest_detectable_difference(1, 3, alpha=0.0),
+        lambda: paired_verdict({"a": True}, {"a": True}, alpha=5),
+    ],
+)
+def test_impossible_counts_and_levels_are_refused(call):
+    with pytest.raises(ValueError):
+        call()

@@ -1,0 +1,123 @@
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from transformers import AutoTokenizer
+
+from src.errors import InputError
+from src.regime_w.arms import canonical_prompt
+from src.training.dpo import LoraSettings, TrainSettings, build_trainer, train_adapter
+from src.training.preflight import check_pairs, check_trainer
+
+SETTINGS = TrainSettings(
+    learning_rate=1e-3,
+    epochs=2,
+    beta=0.1,
+    batch_size=4,
+    gradient_accumulation=1,
+    max_length=256,
+    max_truncated_share=0.0,
+    precision="float32",
+    min_pairs=1,
+    too_few_pairs="stop",
+    lora=LoraSettings(r=4, alpha=8, dropout=0.0),
+)
+
+
+@pytest.fixture(scope="module")
+def pairs(questions) -> list[dict]:
+    return [
+        {
+            "question_id": q["id"],
+            "prompt": canonical_prompt(q["question"]) + "\n\n",
+            "chosen": q["answer"].replace("####", "Answer:"),
+            "rejected": "Answer: 7",
+        }
+        for q in questions[:10]
+    ]
+
+
+@pytest.fixture(scope="module")
+def tokenizer(checkpoint):
+    return AutoTokenizer.from_pretrained(checkpoint)
+
+
+@pytest.fixture
+def trainer(pairs, checkpoint, tmp_path):
+    return build_trainer(pairs, SETTINGS, seed=0, base=checkpoint, work=tmp_path)
+
+
+def check(pairs, tokenizer, max_length=256, max_truncated_share=0.0):
+    return check_pairs(pairs, tokenizer, max_length, max_truncated_share)
+
+
+def test_good_pairs_pass_and_their_length_is_told(pairs, tokenizer):
+    assert check(pairs, tokenizer)["truncated_share"] == 0
+
+
+def test_equal_texts_stop(pairs, tokenizer):
+    same = pairs[0] | {"rejected": pairs[0]["chosen"]}
+    with pytest.raises(InputError, match="pair 2 .*chosen and rejected are the same text"):
+        check([pairs[1], same], tokenizer)
+
+
+def test_a_doubled_begin_token_stops(pairs, tokenizer):
+    doubled = pairs[0] | {"prompt": tokenizer.bos_token + pairs[0]["prompt"]}
+    with pytest.raises(InputError, match="begin token '<s>' 2 times"):
+        check([doubled], tokenizer)
+
+
+def test_a_prompt_that_merges_with_the_completion_stops(pairs, tokenizer):
+    """Without its blank line the prompt ends inside a token: ` 1` and `2` are read as ` 12`."""
+    merged = pairs[0] | {"prompt": "Add 5 and 7: 1", "chosen": "2", "rejected": "3"}
+    with pytest.raises(InputError, match="no prefix of those of prompt"):
+        check([merged], tokenizer)
+
+
+def test_too_many_cut_pairs_stop(pairs, tokenizer):
+    with pytest.raises(InputError, match=r"100.0% of the 10 pairs are longer than train.max_length = 20 tokens"):
+        check(pairs, tokenizer, max_length=20)
+    assert check(pairs, tokenizer, max_length=20, max_truncated_share=1.0)["truncated_share"] == 1
+
+
+def test_a_fresh_adapter_passes_at_ln_2(trainer):
+    seen = check_trainer(trainer)
+    assert seen["loss_at_step_0"] == pytest.approx(math.log(2), abs=1e-6)
+    assert seen["first_gradient_norm"] > 0 and seen["trainable_parameters"] > 0
+
+
+def test_a_frozen_adapter_stops(trainer):
+    trainer.model.requires_grad_(False)
+    with pytest.raises(InputError, match="no parameter is trainable"):
+        check_trainer(trainer)
+
+
+def test_learning_rate_0_stops(trainer):
+    trainer.args.learning_rate = 0.0
+    with pytest.raises(InputError, match=r"train.learning_rate is 0.0: nothing would move"):
+        check_trainer(trainer)
+
+
+def test_another_reference_stops(trainer):
+    """An adapter that has moved since the reference was read is not the policy that was sampled."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for name, weight in trainer.model.named_parameters():
+            if "lora_B" in name:
+                weight.copy_(torch.randn(weight.shape, generator=generator))
+    with pytest.raises(InputError, match="not ln 2 = 0.6931: policy and reference differ"):
+        check_trainer(trainer)
+
+
+def test_training_lowers_the_loss_and_twice_gives_the_same_bytes(pairs, checkpoint, tmp_path):
+    runs = []
+    for name in ("first", "second"):
+        folder = tmp_path / name
+        seen, steps = train_adapter(pairs, replace(SETTINGS, epochs=6), 0, checkpoint, folder, tmp_path / "work")
+        assert {path.name for path in folder.iterdir()} >= {"adapter_config.json", "adapter_model.safetensors"}
+        runs.append((seen, steps, (folder / "adapter_model.safetensors").read_bytes()))
+    assert runs[0] == runs[1]
+    steps = runs[0][1]
+    assert [row["epoch"] for row in steps] == [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 5, 6, 6, 6]
+    assert steps[-1]["loss"] < steps[0]["loss"] and all(row["gradient_norm"] > 0 for row in steps)
