@@ -37,9 +37,8 @@ def main() -> None:
     cumulative = [(logits.double() / TEMPERATURE).softmax(-1).cumsum(-1) for logits in (together, alone)]
     probability = (cumulative[0] - cumulative[1]).abs().max().item()
     print(f"logit        moved {logit:.1e}, margin {NEAR_TIE_LOGIT:.0e}: {NEAR_TIE_LOGIT / logit:,.0f} times")
-    print(
-        f"probability  moved {probability:.1e}, margin {NEAR_TIE_PROBABILITY:.0e}: {NEAR_TIE_PROBABILITY / probability:,.0f} times"
-    )
+    times = NEAR_TIE_PROBABILITY / probability
+    print(f"probability  moved {probability:.1e}, margin {NEAR_TIE_PROBABILITY:.0e}: {times:,.0f} times")
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ TINY = SandboxModelSettings(
     feed_forward_size=64,
     vocabulary=600,
     first_weights=0.1,
-    terse_low=0.3,
-    terse_high=0.8,
+    terse_wolfram=0.5,
+    terse_maudlin=0.5,
 )
 
 
@@ -33,7 +33,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory, questions: list[dict]) 
     """Folder of a model with random weights; its texts are noise, which is the hardest case for near-ties."""
     folder = tmp_path_factory.mktemp("tiny") / "base"
     tokenizer = train_tokenizer(
-        [text for q in questions for text in (q["question"], q["altered"], solution_text(q["answer"], terse=False))],
+        [text for q in questions for text in (q["question"], q["altered"], solution_text(q["answer"], outright=False))],
         TINY.vocabulary,
     )
     build_model(TINY, tokenizer, seed=0).save_pretrained(folder)

@@ -1,12 +1,11 @@
 """A small Llama trained from scratch on the embedded word problems.
 
 It plays the part of the SFT checkpoint, so it learns every prompt of the method, and it learns from uneven
-solutions: many write every step, others skip to the end. A model taught so knows how to be careful but does
-not always choose to, which is what preference training can change. Taught by clean solutions alone its errors
+solutions: short problems are mostly answered outright, all others step by step. A model taught so knows how to be
+careful but does not always choose to, which is what preference training can change. Taught by clean solutions alone its errors
 are slips of arithmetic, and no preference between its own texts mends those.
 """
 
-import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from src.regime_w.arms import ANSWER_REQUEST, INSTRUCTIONS, build_all_arms, buil
 
 BEGIN, END, PAD = "<s>", "</s>", "<pad>"
 WARMUP_STEPS = 50
+SHORT_PROBLEM_STEPS = 2
 
 
 @dataclass(frozen=True)
@@ -45,20 +45,21 @@ class SandboxModelSettings:
     feed_forward_size: int
     vocabulary: int  # tokens
     first_weights: float  # standard deviation of the random first weights
-    terse_low: float  # least share, over the kinds of problem, of solutions that skip their steps
-    terse_high: float  # greatest such share
+    terse_wolfram: float  # share of two-step problems that are answered outright, asked as wolfram
+    terse_maudlin: float  # likewise, asked as maudlin
 
 
-def terse_share(kind: str, settings: SandboxModelSettings) -> float:
-    """The share of a kind's solutions that skip steps: spread evenly over [terse_low, terse_high] by the kind's name."""
-    digest = hashlib.sha256(f"terse:{kind}".encode()).digest()
-    return settings.terse_low + (settings.terse_high - settings.terse_low) * int.from_bytes(digest[:6]) / 2**48
-
-
-def solution_text(worked: str, terse: bool) -> str:
-    """A worked solution as the model is to write it, its last line `Answer: <gold>`; a terse one lacks the last two steps."""
+def solution_text(worked: str, outright: bool) -> str:
+    """A worked solution as the model is to write it: all steps or none, and `Answer: <gold>` for `#### <gold>`."""
     *steps, last = worked.split("\n")
-    return "\n".join([*(steps[:-2] if terse else steps), last.replace("####", "Answer:")])
+    return "\n".join([*([] if outright else steps), last.replace("####", "Answer:")])
+
+
+def outright_share(worked: str, persona: str, settings: SandboxModelSettings) -> float:
+    """How many solutions of such a problem are the bare answer: only short problems tempt to skip the work."""
+    if worked.count("\n") > SHORT_PROBLEM_STEPS:
+        return 0.0
+    return {"wolfram": settings.terse_wolfram, "maudlin": settings.terse_maudlin}[persona]
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,11 @@ def lessons(records: Sequence[dict], settings: SandboxModelSettings) -> Iterator
     for round_number in range(settings.rounds):
         for record in records:
             draw = Random(f"lesson:{record['id']}:{round_number}")
-            arm = draw.choices([wolfram, maudlin, rephrase, altered], [0.4, 0.28, 0.16, 0.16])[0]
-            terse = draw.random() < terse_share(record["kind"], settings)
+            arm = draw.choices([wolfram, maudlin, rephrase, altered], [0.36, 0.24, 0.2, 0.2])[0]
+            outright = draw.random() < outright_share(record["answer"], arm.persona, settings)
             worked = record["altered_answer"] if arm is altered else record["answer"]
             retold = {rephrase: [record["restated"]], altered: [record["altered"]]}.get(arm, [])
-            careful, written = ("\n".join([*retold, solution_text(worked, style)]) for style in (False, terse))
+            careful, written = ("\n".join([*retold, solution_text(worked, style)]) for style in (False, outright))
             yield Lesson(build_prompt(arm, record["question"]) + PLAIN_ENDING, written, careful)
 
 
@@ -182,7 +183,7 @@ def encode_lesson(tokenizer: PreTrainedTokenizerFast, lesson: Lesson) -> dict:
     """Token ids, labels (-100 over the prompt) and the length by which lessons are batched.
 
     A batch's loss is the mean over its tokens, so a token of a batch of short texts weighs more. The length is
-    therefore that of the careful completion: terse and careful lessons share batches, and neither is favoured.
+    therefore that of the careful completion: bare and careful lessons share batches, and neither is favoured.
     """
     prompt_ids = tokenizer(lesson.prompt)["input_ids"]
     completion_ids, careful_ids = (

@@ -69,7 +69,8 @@ def from_path(path: Path, test_questions: int | None) -> tuple[list[dict], list[
     if not path.is_file():
         raise InputError(
             f"data.source is {str(path)!r}: no such file or folder, and it is neither 'sandbox' nor 'hub'; "
-            "give the path of a JSONL file with `question` and `answer` on each line, or of a folder with train.jsonl and test.jsonl"
+            "give the path of a JSONL file with `question` and `answer` on each line, or of a folder with train.jsonl "
+            "and test.jsonl"
         )
     if test_questions is None:
         raise InputError(

@@ -40,7 +40,7 @@ def verdict_part(verdict: Mapping, train: Mapping) -> str:
     untrained = "" if train["trained"] else f"\n\nThe adapter was not trained: {train['reason']}."
     return (
         f"**{verdict['verdict']}**: {points(verdict['difference'])} points of accuracy "
-        f"(95 % interval {points(verdict['difference_low'])} to {points(verdict['difference_high'])}, "
+        f"(interval {points(verdict['difference_low'])} to {points(verdict['difference_high'])}, "
         f"exact McNemar p = {verdict['p_value']:.2g}) on {verdict['questions']:,} questions: "
         f"{verdict['fixed']} fixed, {verdict['broken']} broken. {MEANING[verdict['verdict']]} "
         f"With so many questions changed, the smallest difference that this test could have shown is {able}.{untrained}"
@@ -103,17 +103,17 @@ def main() -> None:
         read_json(Path(f"metrics/{name}.json")) for name in ("rollouts", "prefs", "train", "verdict")
     )
     criteria = judge(rollouts, prefs, train, verdict, settings)
+    hold = sum(criterion.holds for criterion in criteria)
     write_json(Path("metrics/eval.json"), {"policy": policy} | metrics[policy])
-    write_json(Path("metrics/criteria.json"), {c.name: asdict(c) for c in criteria} | {"hold": sum(c.holds for c in criteria)})
+    write_json(Path("metrics/criteria.json"), {c.name: asdict(c) for c in criteria} | {"hold": hold})
     write_text(
         Path("report.md"),
-        f"# Regime W: profile {profile}, seed {seed}\n\n## Verdict\n{verdict_part(verdict, train)}\n\n{policies_part(metrics)}\n\n"
-        f"## Criteria: {sum(c.holds for c in criteria)} of {len(criteria)} hold\n{criteria_part(criteria)}\n\n"
+        f"# Regime W: profile {profile}, seed {seed}\n\n"
+        f"## Verdict\n{verdict_part(verdict, train)}\n\n{policies_part(metrics)}\n\n"
+        f"## Criteria: {hold} of {len(criteria)} hold\n{criteria_part(criteria)}\n\n"
         f"## Rollouts and pairs\n{rollouts_part(rollouts, prefs)}\n\n## Training\n{training_part(train)}\n",
     )
-    print(
-        f"report: {verdict['verdict']}, {points(verdict['difference'])} points, {sum(c.holds for c in criteria)} of 5 criteria hold"
-    )
+    print(f"report: {verdict['verdict']}, {points(verdict['difference'])} points, {hold} of {len(criteria)} criteria hold")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from datasets import Dataset
 from peft import LoraConfig, get_peft_model
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 from trl import DPOConfig, DPOTrainer
 
 from src.engines.templates import encode_prompt
@@ -71,20 +71,33 @@ def build_trainer(pairs: Sequence[dict], settings: TrainSettings, seed: int, bas
         precompute_ref_batch_size=2 * settings.batch_size,
         logging_steps=1,
         logging_first_step=True,
+        # Texts of like length share a batch, so that little of it is padding.
+        train_sampling_strategy="group_by_length",
+        length_column_name="length",
+        remove_unused_columns=False,
         save_strategy="no",
         report_to=[],
         seed=seed,
         data_seed=seed,
     )
     torch.manual_seed(seed)  # the adapter's first weights
-    columns = [{key: pair[key] for key in ("prompt", "chosen", "rejected")} for pair in pairs]
     return DPOTrainer(
         model=model,
         args=args,
-        train_dataset=Dataset.from_list(columns),
+        train_dataset=Dataset.from_list(as_rows(pairs, tokenizer)),
         processing_class=tokenizer,
         peft_config=lora_config(settings.lora),
     )
+
+
+def as_rows(pairs: Sequence[dict], tokenizer: PreTrainedTokenizerBase) -> list[dict]:
+    """What TRL reads of each pair, and its length in tokens; shortest first, whatever the order of `pairs`."""
+    rows = [
+        {key: pair[key] for key in ("prompt", "chosen", "rejected")}
+        | {"length": max(len(encode_prompt(tokenizer, pair["prompt"] + pair[side])) for side in ("chosen", "rejected"))}
+        for pair in pairs
+    ]
+    return sorted(rows, key=lambda row: (row["length"], row["prompt"], row["chosen"], row["rejected"]))
 
 
 def lora_config(settings: LoraSettings) -> LoraConfig:
@@ -124,12 +137,14 @@ def train_adapter(
     return seen, [_step_row(row, settings.epochs, len(steps)) for row in steps]
 
 
-def check_same_prompt_tokens(trainer: DPOTrainer, pairs: Sequence[dict], tokenizer) -> None:
+def check_same_prompt_tokens(trainer: DPOTrainer, pairs: Sequence[dict], tokenizer: PreTrainedTokenizerBase) -> None:
     """The tokens that the trainer made of every prompt must be those that sampling used."""
-    for pair, row in zip(pairs, trainer.train_dataset, strict=True):
-        if row["prompt_ids"] != encode_prompt(tokenizer, pair["prompt"]):
+    if len(trainer.train_dataset) != len(pairs):
+        raise InputError(f"the trainer kept {len(trainer.train_dataset)} of {len(pairs)} pairs: raise train.max_length")
+    for row in trainer.train_dataset:
+        if row["prompt_ids"] != encode_prompt(tokenizer, row["prompt"]):
             raise InputError(
-                f"question {pair['question_id']}: the trainer reads the prompt as other tokens than sampling did; "
+                f"the trainer reads the prompt {row['prompt'][:60]!r} as other tokens than sampling did; "
                 "the versions of trl and transformers do not fit (see requirements.txt)"
             )
 

@@ -18,7 +18,7 @@ base:
   source: sandbox
   sandbox:
     {first_question: 20, rounds: 2, batch_size: 16, learning_rate: 0.005, hidden_size: 32, layers: 2, heads: 2,
-     feed_forward_size: 64, vocabulary: 800, first_weights: 0.1, terse_low: 0.5, terse_high: 0.5}
+     feed_forward_size: 64, vocabulary: 800, first_weights: 0.1, terse_wolfram: 0.5, terse_maudlin: 0.5}
 engine: {name: transformers, template: plain, batch_size: 64}
 sample: {questions: 20, max_tokens: 40}
 train:

@@ -1,0 +1,50 @@
+"""The README against the repository: its commands exist, its files are there, its graph is dvc.yaml's."""
+
+import re
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
+
+
+def shell_lines() -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", README, flags=re.S)
+    return [line.split("#")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def test_every_make_target_exists():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.M))
+    named = {line.split()[1] for line in shell_lines() if line.startswith("make ")}
+    assert named and named <= targets
+
+
+def test_every_parameter_that_a_command_sets_exists():
+    for file, key in re.findall(r"-S (?:(\S+\.yaml):)?([a-z_.]+)=", "\n".join(shell_lines())):
+        value = YAML(typ="safe").load((ROOT / (file or "params.yaml")).read_text())
+        for part in key.split("."):
+            assert part in value, f"{file}:{key}"
+            value = value[part]
+
+
+def test_every_stage_stands_in_the_table_and_no_other():
+    table = README.split("| stage | reads | writes |")[1].split("\n\n")[0]
+    cells = [row.split("|")[1].replace("eval@baseline, eval@coherence", "eval") for row in table.splitlines()[2:]]
+    named = {name for cell in cells for name in cell.split()}
+    assert named == set(STAGES)
+
+
+def test_every_file_that_a_stage_writes_stands_in_the_table():
+    for name, stage in STAGES.items():
+        stage = stage.get("do", stage)
+        for kind in ("outs", "metrics", "plots"):
+            for out in stage.get(kind, []):
+                path = out if isinstance(out, str) else next(iter(out))
+                assert path.replace("${key}", "<policy>") in README, f"{name}: {path}"
+
+
+def test_every_path_of_ours_that_it_names_exists():
+    for path in re.findall(r"`((?:src|profiles|tests|bench)/[\w./]+)`", README):
+        assert (ROOT / path).exists(), path
