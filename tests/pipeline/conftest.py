@@ -13,16 +13,16 @@ ROOT = Path(__file__).parents[2]
 KEPT = ("src", "profiles", "dvc.yaml", "params.yaml", "requirements.txt", ".dvcignore", ".gitignore")
 
 TINY_PROFILE = """
-data: {source: sandbox, train_questions: 320, test_questions: 30}
+data: {source: sandbox, train_questions: 700, test_questions: 30}
 base:
   source: sandbox
   sandbox:
-    {first_question: 20, rounds: 2, batch_size: 16, learning_rate: 0.005, hidden_size: 32, layers: 2, heads: 2,
-     feed_forward_size: 64, vocabulary: 800, first_weights: 0.1, terse_wolfram: 0.5, terse_maudlin: 0.5}
+    {first_question: 24, rounds: 5, batch_size: 32, learning_rate: 0.005, hidden_size: 64, layers: 2, heads: 2,
+     feed_forward_size: 128, vocabulary: 800, first_weights: 0.06, terse_wolfram: 1.0, terse_maudlin: 0.5}
 engine: {name: transformers, template: plain, batch_size: 64}
-sample: {questions: 20, max_tokens: 40}
+sample: {questions: 24, max_tokens: 48}
 train:
-  {learning_rate: 5.0e-5, epochs: 2, beta: 0.1, batch_size: 4, gradient_accumulation: 1, max_length: 256,
+  {learning_rate: 5.0e-3, epochs: 2, beta: 0.1, batch_size: 4, gradient_accumulation: 1, max_length: 256,
    max_truncated_share: 0.0, precision: float32, min_pairs: 1, too_few_pairs: report,
    lora: {r: 4, alpha: 8, dropout: 0.0}}
 eval: {max_tokens: 40, confidence: 0.95}

@@ -1,5 +1,6 @@
 """What a change reruns, seen in what a real `dvc repro` runs. The tests share one repository and follow in order."""
 
+import json
 import re
 
 import pytest
@@ -38,14 +39,15 @@ def test_every_declared_figure_is_there(reproduced, run):
     shown = run(reproduced, "dvc", "metrics", "show", "--json").stdout
     for key in ("accuracy_low", "difference_high", "p_value", "correctness_pairs", "coherence_pairs", "s_cf", "spread"):
         assert f'"{key}"' in shown
+    assert json.loads((reproduced / "metrics/prefs.json").read_text())["pairs"] > 0
     assert (reproduced / "report.md").read_text().startswith("# Regime W: profile tiny, seed 0")
 
 
 def test_a_weight_reruns_only_what_depends_on_it_and_setting_it_back_runs_nothing(reproduced, run):
-    set_param(reproduced, "cf: 0.2, quality: 0.4}", "cf: 0.3, quality: 0.4}")
+    set_param(reproduced, "quality: 0.4}", "quality: 0.0}")
     done = run(reproduced, "dvc", "repro")
     assert stages_run(done.stdout) == {"rollouts", "prefs", "train", "eval@coherence", "compare", "report"}
-    set_param(reproduced, "cf: 0.3, quality: 0.4}", "cf: 0.2, quality: 0.4}")
+    set_param(reproduced, "quality: 0.0}", "quality: 0.4}")
     back = run(reproduced, "dvc", "repro")
     assert stages_run(back.stdout) == set()
     assert "is cached - skipping run" in back.stdout
