@@ -2,8 +2,8 @@
 
 It plays the part of the SFT checkpoint, so it learns every prompt of the method, and it learns from uneven
 solutions: short problems are mostly answered outright, all others step by step. A model taught so knows how to be
-careful but does not always choose to, which is what preference training can change. Taught by clean solutions alone its errors
-are slips of arithmetic, and no preference between its own texts mends those.
+careful but does not always choose to, which is what preference training can change. Taught by clean solutions alone
+its errors are slips of arithmetic, and no preference between its own texts mends those.
 """
 
 import math
@@ -198,7 +198,10 @@ def encode_lesson(tokenizer: PreTrainedTokenizerFast, lesson: Lesson) -> dict:
 
 
 def train_sandbox_model(records: Sequence[dict], settings: SandboxModelSettings, seed: int, folder: Path, work: Path) -> dict:
-    """Train tokenizer and model on `records[first_question:]`, save both to `folder`; returns what it recorded."""
+    """Train tokenizer and model on `records[first_question:]`, save both to `folder`.
+
+    Returns the number of lessons and steps, the loss of the first step and the mean of the last ten (nats a token).
+    """
     taught = records[settings.first_question :]
     tokenizer = train_tokenizer(
         [text for r in taught for text in (r["question"], r["restated"], r["altered"], solution_text(r["answer"], False))],
@@ -220,7 +223,8 @@ def train_sandbox_model(records: Sequence[dict], settings: SandboxModelSettings,
             train_sampling_strategy="group_by_length",
             length_column_name="length",
             remove_unused_columns=False,
-            logging_steps=50,
+            logging_steps=10,
+            logging_first_step=True,
             save_strategy="no",
             report_to=[],
             seed=seed,
@@ -232,4 +236,5 @@ def train_sandbox_model(records: Sequence[dict], settings: SandboxModelSettings,
     trainer.train()
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    return {"steps": trainer.state.global_step, "log": trainer.state.log_history}
+    losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]
+    return {"lessons": len(data), "steps": trainer.state.global_step, "first_loss": losses[0], "last_loss": losses[-1]}

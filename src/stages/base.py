@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from src.errors import InputError, run_stage
 from src.files import whole_folder
@@ -31,7 +31,9 @@ def fetch_pretrained(source: str, folder: Path) -> None:
     """Copy a pretrained model into `folder` as bfloat16 safetensors with its tokenizer."""
     options = locate(source)
     tokenizer = AutoTokenizer.from_pretrained(**options)
-    model = AutoModelForCausalLM.from_pretrained(**options, dtype=torch.bfloat16)
+    # A GGUF file is unpacked at once: packed weights can neither be saved nor trained.
+    packed = {"quantization_config": GgufConfig(dequantize=True)} if "gguf_file" in options else {}
+    model = AutoModelForCausalLM.from_pretrained(**options, **packed, dtype=torch.bfloat16)
     if tokenizer.eos_token_id is None:
         raise InputError(f"base.source {source!r}: its tokenizer has no end token, so no text could end")
     model.save_pretrained(folder)
