@@ -185,7 +185,8 @@ def test_every_line_is_right_and_small_and_the_last_value_is_the_gold(both):
             exact = {"+": x + y, "-": x - y, "*": x * y, "/": x / y}[sign]
             assert exact == Fraction(value), record["id"]
             assert 2 <= Fraction(value) <= 60 and 2 <= min(x, y), record["id"]
-            assert max(x, y) <= (100 if sign == "/" else 60), record["id"]  # 10 * 10, read the other way
+            # What is taken from or divided is bounded by its own table: 60 + 12 and 10 * 10, read backwards.
+            assert max(x, y) <= {"+": 60, "*": 60, "-": 72, "/": 100}[sign], record["id"]
             if sign in "+-":
                 assert min(x, y) <= 12 or (sign == "-" and x - y <= 12), record["id"]
         assert last == f"#### {record['gold']}"
