@@ -36,14 +36,19 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def verdict_part(verdict: Mapping, train: Mapping) -> str:
     least = verdict["smallest_detectable_difference"]
-    able = "no difference, whatever its direction" if least is None else f"{points(least)} points"
+    changed = verdict["fixed"] + verdict["broken"]
+    able = (
+        f"With {changed} questions changed no difference, in either direction, could have been significant."
+        if least is None
+        else f"With {changed} questions changed, only a difference of {points(least)} points or more could have been significant."
+    )
     untrained = "" if train["trained"] else f"\n\nThe adapter was not trained: {train['reason']}."
     return (
         f"**{verdict['verdict']}**: {points(verdict['difference'])} points of accuracy "
         f"(interval {points(verdict['difference_low'])} to {points(verdict['difference_high'])}, "
         f"exact McNemar p = {verdict['p_value']:.2g}) on {verdict['questions']:,} questions: "
         f"{verdict['fixed']} fixed, {verdict['broken']} broken. {MEANING[verdict['verdict']]} "
-        f"With so many questions changed, the smallest difference that this test could have shown is {able}.{untrained}"
+        f"{able}{untrained}"
     )
 
 
