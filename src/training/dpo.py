@@ -7,12 +7,13 @@ from typing import Literal
 
 import torch
 from datasets import Dataset
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 from trl import DPOConfig, DPOTrainer
 
 from src.engines.templates import encode_prompt
 from src.errors import InputError
+from src.records import read_json, write_json
 from src.training.preflight import check_pairs, check_trainer
 
 STEP_COLUMNS = (
@@ -115,7 +116,15 @@ def save_untrained_adapter(settings: TrainSettings, seed: int, base: Path, adapt
     """Save a fresh adapter, whose update is exactly 0, so that a run without pairs ends as truthfully as any other."""
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-    get_peft_model(model, lora_config(settings.lora)).save_pretrained(adapter)
+    save_adapter(get_peft_model(model, lora_config(settings.lora)), adapter)
+
+
+def save_adapter(model: PeftModel, adapter: Path) -> None:
+    """Save the adapter so that equal adapters are equal bytes: PEFT lists the layers in the order of a set."""
+    model.save_pretrained(adapter)
+    config = read_json(adapter / "adapter_config.json")
+    config["target_modules"] = sorted(config["target_modules"])
+    write_json(adapter / "adapter_config.json", config)
 
 
 def train_adapter(
@@ -132,7 +141,7 @@ def train_adapter(
     check_same_prompt_tokens(trainer, pairs, tokenizer)
     seen |= check_trainer(trainer)
     trainer.train()
-    trainer.model.save_pretrained(adapter)
+    save_adapter(trainer.model, adapter)
     steps = [row for row in trainer.state.log_history if "loss" in row]
     return seen, [_step_row(row, settings.epochs, len(steps)) for row in steps]
 
