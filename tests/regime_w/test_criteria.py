@@ -14,7 +14,7 @@ TRAIN = {
 VERDICT = {"difference": 0.03, "verdict": "improved", "p_value": 0.001}
 
 
-def holds(rollouts=ROLLOUTS, prefs=PREFS, train=TRAIN, verdict=VERDICT, settings=CriteriaSettings()) -> list[bool]:  # noqa: B008
+def holds(rollouts=ROLLOUTS, prefs=PREFS, train=TRAIN, verdict=VERDICT, settings=CriteriaSettings()) -> list[bool]:
     return [criterion.holds for criterion in judge(rollouts, prefs, train, verdict, settings)]
 
 
