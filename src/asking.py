@@ -2,27 +2,48 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
+import torch
 from tqdm import tqdm
+from transformers import AutoTokenizer
 
 from src.engines.interface import Completion, Engine, Request
 from src.engines.templates import Template
+from src.engines.transformers_engine import TransformersEngine
+from src.engines.vllm_engine import VllmEngine, VllmSettings
+from src.engines.workers import WorkersEngine, count_workers
+from src.errors import InputError
 
 
 @dataclass(frozen=True)
 class EngineSettings:
-    name: Literal["transformers"]
+    name: Literal["transformers", "vllm"]
     template: Template  # how a prompt is wrapped for the model
-    batch_size: int  # rows decoded together; moves speed and memory, never a text
+    dtype: Literal["float32", "bfloat16"]  # of weights and passes
+    batch_size: int  # rows decoded together by one worker
+    workers: int | None  # engines side by side; null is one for each GPU (or group of them), one without a GPU
+    vllm: VllmSettings | None = None  # for name `vllm`
 
 
 def start_engine(settings: EngineSettings, model_folder: Path, adapter_folder: Path | None = None) -> Engine:
-    """Load the model (and adapter) into the engine that the profile names."""
-    from src.engines.transformers_engine import TransformersEngine
-
-    return TransformersEngine(model_folder, settings.batch_size, adapter_folder)
+    """Load the model (and adapter) into the engine that the profile names, as often as it has workers."""
+    if settings.name == "vllm":
+        if settings.vllm is None:
+            raise InputError("engine.name is 'vllm', but the profile's engine section has no `vllm` settings")
+        make = partial(VllmEngine, model_folder, settings.batch_size, settings.dtype, settings.vllm, adapter_folder)
+        gpus_each = settings.vllm.tensor_parallel
+    else:
+        dtype = getattr(torch, settings.dtype)
+        make = partial(TransformersEngine, model_folder, settings.batch_size, dtype, adapter_folder)
+        gpus_each = 1
+    workers = count_workers(settings.workers, gpus_each)
+    if workers == 1:
+        return make()
+    tokenizer = AutoTokenizer.from_pretrained(model_folder)
+    return WorkersEngine(make, tokenizer, workers, gpus_each if torch.cuda.is_available() else 0, settings.batch_size)
 
 
 def ask(engine: Engine, requests: Sequence[Request], label: str) -> dict[str, Completion]:

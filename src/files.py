@@ -9,11 +9,18 @@ from pathlib import Path
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Yield a new folder beside `path`; it takes the place of `path` when the block ends without an error."""
+    """Yield a new folder beside `path`; it takes the place of `path` when the block ends without an error.
+
+    After an error `path` is as it was, and the unfinished folder is gone.
+    """
     part = path.with_name(f"{path.name}.part")
-    for stale in (part, path):
-        if stale.exists():
-            shutil.rmtree(stale)
+    if part.exists():
+        shutil.rmtree(part)  # of a process that was killed
     part.mkdir(parents=True)
-    yield part
-    os.replace(part, path)
+    try:
+        yield part
+        if path.exists():
+            shutil.rmtree(path)  # a folder cannot take the place of one that holds files
+        os.replace(part, path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

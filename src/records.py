@@ -149,6 +149,8 @@ SCHEMAS: dict[Kind, Schema] = {
             "altered": _text,
             "altered_answer": _text,
             "cleaning_status": _or_null(_text),  # of GSM8K-Platinum
+            "gsm8k_gold": _gold,  # by GSM8K's own test, where a question is scored on both sets; `gold` is Platinum's
+            "in_platinum": _flag,
         },
         identity=("id",),
     ),
@@ -204,6 +206,7 @@ SCHEMAS: dict[Kind, Schema] = {
             "n_tokens": _count,
             "finish_reason": _one_of("stop", "length"),
         },
+        optional={"gsm8k_correct": _flag, "in_platinum": _flag},
         identity=("id",),
     ),
     "change": Schema(

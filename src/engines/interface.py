@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from src.errors import InputError
+
 
 @dataclass(frozen=True)
 class Request:
@@ -29,3 +31,10 @@ class Engine(Protocol):
     def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
         """Answer every request once, in any order. A text depends on its request and the weights alone."""
         ...
+
+
+def refuse_doubled_keys(requests: Sequence[Request]) -> None:
+    """InputError if two requests share a key: their completions could not be told apart."""
+    keys = {request.key for request in requests}
+    if len(keys) != len(requests):
+        raise InputError(f"{len(requests)} requests share {len(keys)} keys; every request needs its own")

@@ -6,9 +6,12 @@ from transformers import PreTrainedTokenizerBase
 
 from src.errors import InputError
 
-Template = Literal["plain", "chat"]
+Template = Literal["plain", "chat", "abel"]
 
 PLAIN_ENDING = "\n\n"  # the completion starts on a line of its own
+# The one template that Abel was tuned on (GAIR-NLP/abel), line breaks exact; a completion is read without it, so that
+# its own "Answer:" is never taken for an answer.
+ABEL = "Question:\n{prompt}\nAnswer:\nLet's think step by step.\n"
 
 
 def wrap_prompt(prompt: str, template: Template, tokenizer: PreTrainedTokenizerBase) -> str:
@@ -16,9 +19,12 @@ def wrap_prompt(prompt: str, template: Template, tokenizer: PreTrainedTokenizerB
 
     plain  the prompt and a blank line, for a model without a template
     chat   the tokenizer's own chat template, one user turn; InputError if the tokenizer has none
+    abel   that of Abel-7B-002
     """
     if template == "plain":
         return prompt + PLAIN_ENDING
+    if template == "abel":
+        return ABEL.format(prompt=prompt)
     if tokenizer.chat_template is None:
         raise InputError(
             f"engine.template is 'chat', but the tokenizer of {tokenizer.name_or_path} has no chat template; "

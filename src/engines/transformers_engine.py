@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
-from src.engines.interface import Completion, Request
+from src.engines.interface import Completion, Request, refuse_doubled_keys
 from src.engines.templates import encode_prompt
 from src.errors import InputError
 
@@ -47,28 +47,31 @@ class _Row:
 class TransformersEngine:
     """A model folder (and optionally a LoRA adapter folder on top) that answers requests.
 
-    batch_size   rows decoded together; moves speed and memory, never a text.
-    Weights are held in float32 on a CPU, where the choice between near-ties is made exact.
+    batch_size   rows decoded together; moves speed and memory
+    dtype        of weights and passes. In float32 the choice between near-ties is made exact, and a text depends on
+                 its request alone; in bfloat16 rounding is a thousand times coarser than the near-ties that could be
+                 told, and company may change a text.
+    Runs on the GPU where there is one.
     """
 
-    def __init__(self, model_folder: Path, batch_size: int, adapter_folder: Path | None = None) -> None:
+    def __init__(
+        self, model_folder: Path, batch_size: int, dtype: torch.dtype = torch.float32, adapter_folder: Path | None = None
+    ) -> None:
         for folder in filter(None, (model_folder, adapter_folder)):
             if not folder.is_dir():
                 raise InputError(f"{folder}: no such checkpoint; run the stage that writes it (`dvc repro`)")
         self.tokenizer = AutoTokenizer.from_pretrained(model_folder)
-        model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32)
+        model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=dtype)
         if adapter_folder is not None:
             from peft import PeftModel
 
             model = PeftModel.from_pretrained(model, adapter_folder).merge_and_unload()
-        self.model = model.eval()
+        self.model = model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
         self.batch_size = batch_size
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
         """Yield a completion for each request as its row ends; raises InputError for a doubled key."""
-        keys = {request.key for request in requests}
-        if len(keys) != len(requests):
-            raise InputError(f"{len(requests)} requests share {len(keys)} keys; every request needs its own")
+        refuse_doubled_keys(requests)
         rows = [_Row(request, encode_prompt(self.tokenizer, request.prompt)) for request in requests]
         # Rows of like length share a batch, so that little of it is padding.
         rows.sort(key=lambda row: (len(row.prompt_ids), row.request.key))
@@ -80,9 +83,10 @@ class TransformersEngine:
 def decode_batch(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: list[_Row]) -> Iterator[Completion]:
     """Write all rows to their end, a token of each at a time; yields each completion when it ends."""
     end_ids = end_token_ids(model, tokenizer)
+    device = model.device
     width = max(len(row.prompt_ids) for row in rows)
-    tokens = torch.tensor([[tokenizer.pad_token_id] * (width - len(r.prompt_ids)) + r.prompt_ids for r in rows])
-    mask = torch.tensor([[0] * (width - len(r.prompt_ids)) + [1] * len(r.prompt_ids) for r in rows])
+    tokens = torch.tensor([[tokenizer.pad_token_id] * (width - len(r.prompt_ids)) + r.prompt_ids for r in rows], device=device)
+    mask = torch.tensor([[0] * (width - len(r.prompt_ids)) + [1] * len(r.prompt_ids) for r in rows], device=device)
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
     cache = DynamicCache(config=model.config)
     alive = list(range(len(rows)))  # slots of the batch whose row still writes
@@ -102,11 +106,11 @@ def decode_batch(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, row
             if token in end_ids or len(row.written) == row.request.max_tokens:
                 alive.remove(slot)
                 yield completion_of(row, tokenizer, stopped=token in end_ids)
-        tokens = torch.tensor(chosen).unsqueeze(1)
+        tokens = torch.tensor(chosen, device=device).unsqueeze(1)
         positions = positions[:, -1:] + 1
         mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
         if alive and len(alive) <= (1 - COMPACT_SHARE) * len(rows):
-            kept = torch.tensor(alive)
+            kept = torch.tensor(alive, device=device)
             cache.batch_select_indices(kept)
             tokens, positions, mask = tokens[kept], positions[kept], mask[kept]
             rows, alive = [rows[slot] for slot in alive], list(range(len(alive)))
@@ -125,9 +129,10 @@ def choose_tokens(model: PreTrainedModel, rows: list[_Row], alive: list[int], lo
     draws = [row.uniform() for row in rows]
     chosen, near_tie = pick(logits, temperatures, draws)
     tokens, unsure = chosen.tolist(), near_tie.tolist()
+    exact = model.dtype == torch.float32
     for slot in alive:
-        if unsure[slot]:
-            alone = torch.tensor([rows[slot].prompt_ids + rows[slot].written])
+        if exact and unsure[slot]:
+            alone = torch.tensor([rows[slot].prompt_ids + rows[slot].written], device=model.device)
             row_logits = model(input_ids=alone, logits_to_keep=1).logits[:, -1]
             tokens[slot] = pick(row_logits, [temperatures[slot]], [draws[slot]])[0].item()
     living = set(alive)
@@ -142,14 +147,15 @@ def pick(logits: torch.Tensor, temperatures: Sequence[float], draws: Sequence[fl
     draws         one a row in [0, 1): the token is the one whose stretch of the cumulative probability holds it
     returns       (rows,) token ids and (rows,) booleans, True for a near-tie
     """
-    heat = torch.tensor(temperatures, dtype=torch.float32).unsqueeze(1)
+    logits = logits.float()
+    heat = torch.tensor(temperatures, dtype=torch.float32, device=logits.device).unsqueeze(1)
     greedy = heat == 0
     best = logits.topk(2, dim=-1)
     close_logits = (best.values[:, 0] - best.values[:, 1]) < NEAR_TIE_LOGIT
     scaled = (logits - best.values[:, :1]) / torch.where(greedy, 1.0, heat)
     cumulative = scaled.double().softmax(dim=-1).cumsum(dim=-1)
     cumulative /= cumulative[:, -1:].clone()  # the last edge is exactly 1, and every draw is below it
-    draw = torch.tensor(draws, dtype=torch.float64).unsqueeze(1)
+    draw = torch.tensor(draws, dtype=torch.float64, device=logits.device).unsqueeze(1)
     drawn = torch.searchsorted(cumulative, draw, right=True)
     upper = cumulative.gather(1, drawn)
     lower = torch.where(drawn > 0, cumulative.gather(1, (drawn - 1).clamp(min=0)), 0.0)

@@ -143,7 +143,7 @@ def _role(name: str) -> Role:
     return {PROBE_A: "A", PROBE_A_PRIME: "A'", PROBE_CF1: "CF1"}.get(name, "variance")
 
 
-def build_all_arms(settings: ArmSettings = ArmSettings(), run_seed: int = 0) -> list[Arm]:  # noqa: B008
+def build_all_arms(settings: ArmSettings = ArmSettings(), run_seed: int = 0) -> list[Arm]:
     """The eleven arms, in the order of `ARM_NAMES`.
 
     run_seed  the pipeline's one `seed`, >= 0. A request's seed depends on arm seed, question and

@@ -11,6 +11,7 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from src.errors import InputError, run_stage
 from src.params import load_section
@@ -22,6 +23,18 @@ from src.regime_w.statistics import Verdict, paired_verdict
 class CompareSettings:
     alpha: float = 0.05  # the verdict's level
     confidence: float = 0.95  # of the intervals
+
+
+def marks(records: dict[str, dict], key: Literal["correct", "gsm8k_correct"]) -> dict[str, bool]:
+    """Right or wrong by question id; of the headline set (`correct`) only the questions that are in it."""
+    return {i: r[key] for i, r in records.items() if key == "gsm8k_correct" or r.get("in_platinum", True)}
+
+
+def judge_marks(baseline: dict[str, bool], coherence: dict[str, bool], settings: CompareSettings) -> Verdict:
+    try:
+        return paired_verdict(baseline, coherence, settings.alpha, settings.confidence)
+    except ValueError as error:
+        raise InputError(f"outputs/baseline_eval.jsonl and outputs/coherence_eval.jsonl: {error}") from error
 
 
 def verdict_metrics(verdict: Verdict) -> dict:
@@ -83,17 +96,13 @@ def main() -> None:
         for policy in ("baseline", "coherence")
     )
     check_same_gold(baseline, coherence)
-    try:
-        verdict = paired_verdict(
-            {i: r["correct"] for i, r in baseline.items()},
-            {i: r["correct"] for i, r in coherence.items()},
-            settings.alpha,
-            settings.confidence,
-        )
-    except ValueError as error:
-        raise InputError(f"outputs/baseline_eval.jsonl and outputs/coherence_eval.jsonl: {error}") from error
+    verdict = judge_marks(marks(baseline, "correct"), marks(coherence, "correct"), settings)
+    metrics = verdict_metrics(verdict)
+    if all("gsm8k_correct" in record for record in baseline.values()):
+        other = judge_marks(marks(baseline, "gsm8k_correct"), marks(coherence, "gsm8k_correct"), settings)
+        metrics["gsm8k"] = verdict_metrics(other)
     write_records(Path("outputs/changed_questions.jsonl"), "change", changed_questions(verdict, baseline, coherence))
-    write_json(Path("metrics/verdict.json"), verdict_metrics(verdict))
+    write_json(Path("metrics/verdict.json"), metrics)
     write_accuracy(Path("plots/accuracy.csv"), verdict)
 
 

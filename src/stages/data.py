@@ -6,33 +6,42 @@ Params  profile: data
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from src.errors import InputError, run_stage
+from src.gsm8k import PLATINUM, TEST, TRAIN, PublishedSet, find_split, is_published, read_hub
 from src.params import load_profile_section
 from src.records import write_records
 from src.regime_w.answers import canonical, extract_answer, parse_number
 from src.sandbox.problems import make_split
 
-HUB_DATASET = "openai/gsm8k"
-HUB_REVISION = "740312add88f781978c0658806c59bc2815b9866"
-
 
 @dataclass(frozen=True)
 class DataSettings:
-    source: str  # `sandbox`, `hub`, or the path of a JSONL file or of a folder that holds train.jsonl and test.jsonl
+    source: str  # `sandbox`, `hub`, or the path of a file, or of a folder with the splits of GSM8K (see src/gsm8k.py)
     train_questions: int | None  # the first so many; null takes all
     test_questions: int | None  # likewise
+    # What the test is: GSM8K-Platinum, GSM8K's own test, or all of GSM8K's, scored on either; null is the source's own.
+    test_set: Literal["platinum", "gsm8k", "both"] | None = None
 
 
 def load_splits(settings: DataSettings) -> tuple[list[dict], list[dict]]:
     """Question records (train, test) from the source; InputError if it cannot be read or is too small."""
+    path = Path(settings.source)
     if settings.source == "sandbox":
         if settings.train_questions is None or settings.test_questions is None:
             raise InputError("data.source is 'sandbox', which makes as many problems as asked: give both counts a number")
-        return make_split("train", settings.train_questions), make_split("test", settings.test_questions)
-    train, test = from_hub() if settings.source == "hub" else from_path(Path(settings.source), settings.test_questions)
+        train, test = make_split("train", settings.train_questions), make_split("test", settings.test_questions)
+    elif settings.source == "hub" or path.is_dir():
+        train = read_split(settings.source, TRAIN, "train")
+        test = read_test(settings.source, settings.test_set or "gsm8k")
+    else:
+        train, test = from_file(path, settings.test_questions)
+    if settings.test_set is not None and settings.source != "hub" and not path.is_dir():
+        raise InputError(f"data.test_set is {settings.test_set!r}, but {settings.source!r} has a test of its own; remove the key")
     return (
         first(train, settings.train_questions, "train_questions", settings.source),
         first(test, settings.test_questions, "test_questions", settings.source),
@@ -45,54 +54,71 @@ def first(rows: list[dict], count: int | None, key: str, source: str) -> list[di
     return rows[:count]
 
 
-def from_hub() -> tuple[list[dict], list[dict]]:
-    """GSM8K at a pinned revision, by the datasets library."""
-    import datasets
-
-    try:
-        splits = datasets.load_dataset(HUB_DATASET, "main", revision=HUB_REVISION)
-    except (ConnectionError, OSError) as error:
+def read_test(source: str, test_set: Literal["platinum", "gsm8k", "both"]) -> list[dict]:
+    """The test questions; of `both`, each with its gold by GSM8K and whether Platinum has it, and then with Platinum's gold."""
+    if test_set == "gsm8k":
+        return read_split(source, TEST, "test")
+    platinum = read_split(source, PLATINUM, "platinum")
+    if test_set == "platinum":
+        return platinum
+    better = {record["question"]: record for record in platinum}
+    every = read_split(source, TEST, "test")
+    if strange := better.keys() - {record["question"] for record in every}:
         raise InputError(
-            f"data.source is 'hub', but {HUB_DATASET} at {HUB_REVISION[:7]} cannot be reached ({type(error).__name__}); "
-            "set data.source in the profile to a folder that holds train.jsonl and test.jsonl in GSM8K's layout"
-        ) from error
-    return tuple(
-        [question_record(row, "gsm8k", split, index, f"{HUB_DATASET} {split}") for index, row in enumerate(splits[split])]
-        for split in ("train", "test")
-    )
+            f"{len(strange)} questions of GSM8K-Platinum are not in GSM8K's test, the first {min(strange)[:60]!r}; data.test_set "
+            "'both' needs the test set that Platinum was made from"
+        )
+    return [score_on_both(record, better.get(record["question"])) for record in every]
 
 
-def from_path(path: Path, test_questions: int | None) -> tuple[list[dict], list[dict]]:
-    """A folder with a train and a test file, or one file whose last `test_questions` rows become the test set."""
-    if path.is_dir():
-        return read_source(find_split(path, "train"), "train"), read_source(find_split(path, "test"), "test")
+def score_on_both(record: dict, platinum: dict | None) -> dict:
+    """The record of a GSM8K test question with both golds; `platinum` is its record there, None if it was dropped."""
+    mended = {key: platinum[key] for key in ("gold", "cleaning_status") if key in platinum} if platinum else {}
+    return record | mended | {"gsm8k_gold": record["gold"], "in_platinum": platinum is not None}
+
+
+def read_split(source: str, published: PublishedSet, name: str) -> list[dict]:
+    """The question records of one split of GSM8K's layout, from the hub or from a folder."""
+    if source == "hub":
+        rows = read_hub(published)
+        return records_of(((f"{published.name} {published.split} row {n}", row) for n, row in enumerate(rows)), name)
+    path = find_split(Path(source), published)
+    rows = list(read_rows(path))
+    records = records_of(iter(rows), name)
+    same = "" if is_published([row for _, row in rows], published) else "not "
+    print(f"data: {path}: {len(records):,} questions, {same}the content that was published as {published.title}")
+    return records
+
+
+def from_file(path: Path, test_questions: int | None) -> tuple[list[dict], list[dict]]:
+    """One file, whose last `test_questions` rows become the test set."""
     if not path.is_file():
         raise InputError(
             f"data.source is {str(path)!r}: no such file or folder, and it is neither 'sandbox' nor 'hub'; "
-            "give the path of a JSONL file with `question` and `answer` on each line, or of a folder with train.jsonl "
-            "and test.jsonl"
+            "give the path of a JSON Lines or Parquet file of `question` and `answer`, or of a folder with a file of each split"
         )
     if test_questions is None:
         raise InputError(
             f"data.source is the single file {path}: data.test_questions must say how many of its last rows are the test"
         )
-    rows = read_source(path, "all")
-    if len(rows) <= test_questions:
-        raise InputError(f"{path} has {len(rows)} rows, and data.test_questions = {test_questions} leaves none to train on")
-    return rows[:-test_questions], rows[-test_questions:]
+    records = records_of(read_rows(path), path.stem)
+    if len(records) <= test_questions:
+        raise InputError(f"{path} has {len(records)} rows, and data.test_questions = {test_questions} leaves none to train on")
+    return records[:-test_questions], records[-test_questions:]
 
 
-def find_split(folder: Path, split: str) -> Path:
-    names = [f"{split}.jsonl", f"gsm8k_{split}.jsonl"]
-    for name in names:
-        if (folder / name).is_file():
-            return folder / name
-    raise InputError(f"data.source is the folder {folder}, which has neither {names[0]} nor {names[1]}")
+def read_rows(path: Path) -> Iterator[tuple[str, dict]]:
+    """Each row with where it stands; InputError names the file and its line or row."""
+    if path.suffix == ".parquet":
+        from pyarrow import ArrowInvalid
+        from pyarrow.parquet import read_table
 
-
-def read_source(path: Path, split: str) -> list[dict]:
-    """Rows of GSM8K's layout, one JSON object a line; InputError names file and line."""
-    rows, asked = [], {}
+        try:
+            rows = read_table(path).to_pylist()
+        except ArrowInvalid as error:
+            raise InputError(f"{path}: not a whole Parquet file ({error}); fetch it again") from error
+        yield from ((f"{path} row {number}", row) for number, row in enumerate(rows, start=1))
+        return
     for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
         if not line.strip():
             continue
@@ -103,17 +129,25 @@ def read_source(path: Path, split: str) -> list[dict]:
             raise InputError(f"{where}: not a whole JSON object ({error}); the line may be cut: fetch the file again") from error
         if not isinstance(row, dict):
             raise InputError(f"{where}: a {type(row).__name__}, where an object with `question` and `answer` is wanted")
-        record = question_record(row, path.stem, split, len(rows), where)
-        if record["question"] in asked:
-            raise InputError(f"{where}: the question of line {asked[record['question']]} again; remove one of them")
-        asked[record["question"]] = number
-        rows.append(record)
-    if not rows:
-        raise InputError(f"{path} holds no question; fetch it again or name another in data.source")
-    return rows
+        yield where, row
 
 
-def question_record(row: dict, name: str, split: str, index: int, where: str) -> dict:
+def records_of(rows: Iterator[tuple[str, dict]], name: str) -> list[dict]:
+    """Question records of the rows, named <name>-<index> where a row has no id; InputError for a question that comes twice."""
+    records: list[dict] = []
+    place_of: dict[str, str] = {}
+    for where, row in rows:
+        record = question_record(row, f"{name}-{len(records):05d}", where)
+        if record["question"] in place_of:
+            raise InputError(f"{where}: the question of {place_of[record['question']]} again; remove one of them")
+        place_of[record["question"]] = where
+        records.append(record)
+    if not records:
+        raise InputError(f"{name}: the source holds no question; fetch it again or name another in data.source")
+    return records
+
+
+def question_record(row: dict, default_id: str, where: str) -> dict:
     """A question record from a row of GSM8K's layout; an `id` of its own is kept, and so is `cleaning_status`."""
     for key in ("question", "answer"):
         if not isinstance(row.get(key), str) or not row[key].strip():
@@ -124,7 +158,7 @@ def question_record(row: dict, name: str, split: str, index: int, where: str) ->
         raise InputError(
             f"{where}: no gold number (gold {gold!r}, answer ends {row['answer'][-40:]!r}); end the answer with `#### <number>`"
         )
-    identity = row.get("id", f"{name}-{split}-{index:05d}")
+    identity = row.get("id", default_id)
     if not isinstance(identity, str) or not identity.strip():
         raise InputError(f"{where}: the id is {identity!r}; give a text that is not empty, or leave the key out")
     kept = {"cleaning_status": row["cleaning_status"]} if "cleaning_status" in row else {}

@@ -14,7 +14,7 @@ from pathlib import Path
 from src.asking import EngineSettings, ask, start_engine
 from src.engines.interface import Completion, Request
 from src.engines.templates import wrap_prompt
-from src.errors import run_stage
+from src.errors import InputError, run_stage
 from src.params import load_profile_section
 from src.records import read_records, write_json, write_records
 from src.regime_w.answers import canonical, extract_answer, parse_number
@@ -31,7 +31,7 @@ class EvalSettings:
 def grade(question: dict, completion: Completion) -> dict:
     """The evaluation record of one question: no answer is never correct."""
     answer = extract_answer(completion.text)
-    return {
+    record = {
         "id": question["id"],
         "question": question["question"],
         "gold": question["gold"],
@@ -41,23 +41,40 @@ def grade(question: dict, completion: Completion) -> dict:
         "n_tokens": completion.n_tokens,
         "finish_reason": completion.finish_reason,
     }
+    if "gsm8k_gold" not in question:
+        return record
+    right = answer is not None and answer == parse_number(question["gsm8k_gold"])
+    return record | {"gsm8k_correct": right, "in_platinum": question["in_platinum"]}
 
 
-def evaluation_metrics(records: Sequence[dict], confidence: float) -> dict:
-    """Counts and shares over the evaluation records; lengths in tokens."""
-    n = len(records)
-    correct = sum(r["correct"] for r in records)
-    low, high = wilson_interval(correct, n, confidence)
+def accuracy_of(marks: Sequence[bool], confidence: float) -> dict:
+    low, high = wilson_interval(sum(marks), len(marks), confidence)
     return {
-        "accuracy": correct / n,
+        "accuracy": sum(marks) / len(marks),
         "accuracy_low": low,
         "accuracy_high": high,
-        "correct": correct,
-        "questions": n,
+        "correct": sum(marks),
+        "questions": len(marks),
+    }
+
+
+def evaluation_metrics(every: Sequence[dict], confidence: float) -> dict:
+    """Counts and shares over the evaluation records; lengths in tokens.
+
+    Where the questions are scored on two sets, the figures are Platinum's, and GSM8K's stand apart under `gsm8k`.
+    """
+    records = [record for record in every if record.get("in_platinum", True)]
+    n = len(records)
+    if not n:
+        raise InputError("none of the test questions is in GSM8K-Platinum; raise data.test_questions")
+    metrics = accuracy_of([r["correct"] for r in records], confidence) | {
         "no_answer": sum(r["answer"] is None for r in records),
         "cut_off": sum(r["finish_reason"] == "length" for r in records),
         "mean_tokens": sum(r["n_tokens"] for r in records) / n,
     }
+    if "gsm8k_correct" not in every[0]:
+        return metrics
+    return metrics | {"gsm8k": accuracy_of([r["gsm8k_correct"] for r in every], confidence)}
 
 
 def main() -> None:

@@ -48,7 +48,19 @@ def verdict_part(verdict: Mapping, train: Mapping) -> str:
         f"(interval {points(verdict['difference_low'])} to {points(verdict['difference_high'])}, "
         f"exact McNemar p = {verdict['p_value']:.2g}) on {verdict['questions']:,} questions: "
         f"{verdict['fixed']} fixed, {verdict['broken']} broken. {MEANING[verdict['verdict']]} "
-        f"{able}{untrained}"
+        f"{able}{other_set_part(verdict)}{untrained}"
+    )
+
+
+def other_set_part(verdict: Mapping) -> str:
+    """The verdict on GSM8K's own test, where the run was scored on both sets; the two figures are never to be compared."""
+    if "gsm8k" not in verdict:
+        return ""
+    other = verdict["gsm8k"]
+    return (
+        f"\n\nThat is on GSM8K-Platinum. On all {other['questions']:,} questions of GSM8K's own test, by its own answers: "
+        f"**{other['verdict']}**, {points(other['baseline_accuracy'])} → {points(other['coherence_accuracy'])} %, "
+        f"p = {other['p_value']:.2g}."
     )
 
 

@@ -6,7 +6,7 @@ Writes  data/regime_w_rollouts.jsonl  a question a line, its eleven scored traje
 Params  scoring
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean, pstdev
@@ -75,6 +75,16 @@ def rollout_metrics(rollouts: Sequence[dict]) -> dict:
     return metrics
 
 
+def rollout_warnings(metrics: Mapping) -> list[str]:
+    """What makes the scores worthless without making them wrong, a line each with the likely cause."""
+    return [
+        f"{name} is {metrics[name]['mean']:.2f} for every question, so it weighs nothing in the reward: too few questions, or "
+        "probes that never answer (see no_answer_share in metrics/rollouts.json)"
+        for name in SCORES
+        if metrics[name]["spread"] == 0
+    ]
+
+
 def main() -> None:
     settings = load_section("scoring", ScoringSettings)
     questions = {q["id"]: q for q in read_records(Path("data/train.jsonl"), "question")}
@@ -84,7 +94,10 @@ def main() -> None:
         raise InputError(f"data/trajectories.jsonl: question {unknown[0]} is not in data/train.jsonl; run `dvc repro sample`")
     rollouts = [score(questions[key], group, settings) for key, group in tqdm(groups.items(), "rollouts", unit="question")]
     write_records(Path("data/regime_w_rollouts.jsonl"), "rollouts", rollouts)
-    write_json(Path("metrics/rollouts.json"), rollout_metrics(rollouts))
+    metrics = rollout_metrics(rollouts)
+    write_json(Path("metrics/rollouts.json"), metrics)
+    for warning in rollout_warnings(metrics):
+        print(f"rollouts: warning: {warning}")
 
 
 if __name__ == "__main__":

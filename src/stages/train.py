@@ -8,18 +8,18 @@ Params  seed; profile: train
 """
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
-from tempfile import TemporaryDirectory
 
 from src.errors import InputError, run_stage
 from src.files import whole_folder
 from src.params import load_profile_section, load_value
 from src.records import read_records, write_json
-from src.training.dpo import STEP_COLUMNS, TrainSettings, save_untrained_adapter, train_adapter
+from src.training.dpo import STEP_COLUMNS, TrainSettings, save_untrained_adapter
+from src.training.launch import train_together
 
-# The reference gap of a falling chosen side: nats, the mean of the last tenth of the steps against the first.
+# How far the chosen side may fall: nats, the mean of the last tenth of the steps against the first.
 CHOSEN_FALL_WARNING = 1.0
 
 
@@ -41,6 +41,23 @@ def training_metrics(steps: Sequence[dict]) -> dict:
         "reward_margin_last": fmean(r["reward_margin"] for r in steps[-tenth:]),
         "logp_chosen_fall": fall,
     }
+
+
+def training_warnings(metrics: Mapping) -> list[str]:
+    """What went wrong without stopping the run, a line each with the likely cause."""
+    warnings = []
+    losses = [epoch["mean_loss"] for epoch in metrics["epochs"].values()]
+    if any(later >= earlier for earlier, later in zip(losses, losses[1:], strict=False)):
+        warnings.append(
+            f"the mean loss did not fall from epoch to epoch ({', '.join(f'{loss:.4f}' for loss in losses)}): a "
+            "train.learning_rate that is too small moves nothing (5e-6 did not), one that is too large throws it about"
+        )
+    if metrics["logp_chosen_fall"] > CHOSEN_FALL_WARNING:
+        warnings.append(
+            f"the log-probability of the chosen texts fell by {metrics['logp_chosen_fall']:.2f} nats; both sides are sinking: "
+            "lower train.learning_rate or raise train.beta"
+        )
+    return warnings
 
 
 def write_steps(path: Path, steps: Sequence[dict]) -> None:
@@ -65,21 +82,18 @@ def main() -> None:
             f"data/coherence_preferences.jsonl holds {reason}. Pairs need questions that the base gets both right and "
             "wrong: ask more (sample.questions), hotter (arms.variance_temperatures), or see metrics/prefs.json"
         )
-    with whole_folder(adapter) as folder, TemporaryDirectory() as work:
+    with whole_folder(adapter) as folder:
         if too_few:
             print(f"train: {reason}. The adapter is saved as it starts, and changes nothing.")
             save_untrained_adapter(settings, seed, base, folder)
             metrics, steps = {"trained": False, "steps": 0, "reason": reason}, []
         else:
-            preflight, steps = train_adapter(pairs, settings, seed, base, folder, Path(work))
+            preflight, steps = train_together(pairs, settings, seed, folder)
             metrics = training_metrics(steps) | {"preflight": preflight}
     write_json(Path("metrics/train.json"), metrics)
     write_steps(Path("plots/train.csv"), steps)
-    if metrics.get("logp_chosen_fall", 0) > CHOSEN_FALL_WARNING:
-        print(
-            f"train: warning: the log-probability of the chosen texts fell by {metrics['logp_chosen_fall']:.2f} nats; "
-            "both sides are sinking: lower train.learning_rate or raise train.beta"
-        )
+    for warning in training_warnings(metrics) if metrics["trained"] else ():
+        print(f"train: warning: {warning}")
 
 
 if __name__ == "__main__":

@@ -1,20 +1,23 @@
 """DPO with a LoRA adapter (Rafailov et al. 2023; Hu et al. 2021), by TRL and PEFT."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import torch
+from accelerate import PartialState
 from datasets import Dataset
 from peft import LoraConfig, PeftModel, get_peft_model
+from torch.utils.data import Sampler
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+from transformers.trainer_pt_utils import get_length_grouped_indices
 from trl import DPOConfig, DPOTrainer
 
 from src.engines.templates import encode_prompt
 from src.errors import InputError
 from src.records import read_json, write_json
-from src.training.preflight import check_pairs, check_trainer
+from src.training.preflight import check_trainer
 
 STEP_COLUMNS = (
     "step",
@@ -41,40 +44,87 @@ class TrainSettings:
     learning_rate: float  # at the first step; falls to 0 along a line
     epochs: int
     beta: float  # strength of the pull to the reference
-    batch_size: int  # pairs a step and device
-    gradient_accumulation: int  # batches a step
+    batch_size: int  # pairs in one pass of one process
+    global_batch_size: int  # pairs a step, over all passes and processes
     max_length: int  # tokens of prompt and completion; longer pairs are cut
     max_truncated_share: float  # of pairs, 0 ... 1
-    precision: Literal["float32", "bfloat16"]  # of the forward and backward pass; weights stay float32
+    precision: Literal["float32", "bfloat16"]  # of the forward and backward pass; the adapter stays float32
+    weights: Literal["float32", "bfloat16"]  # of the frozen base in memory
+    attention: Literal["eager", "sdpa"]
+    gradient_checkpointing: bool  # activations are computed twice instead of kept
+    processes: int | None  # that train together on this machine; null is one for each GPU, one without a GPU
+    sharding: Literal["none", "fsdp"]  # whether each process holds the whole base, or they share it
     min_pairs: int  # below this there is nothing to learn from
     too_few_pairs: Literal["stop", "report"]  # stop with an error, or leave the adapter untrained and say so
     lora: LoraSettings
 
 
+class LengthGroups(Sampler[int]):
+    """Pairs of like length in one step, so that little of it is padding; the order depends on seed and epoch alone.
+
+    The library's own sampler groups by the pairs of one process and draws from the generator of all things, so that
+    its order changes with the number of processes, and a run that goes on after a kill cannot find its place.
+    """
+
+    def __init__(self, lengths: Sequence[int], step_size: int, seed: int) -> None:
+        self.lengths, self.step_size, self.seed, self.epoch = list(lengths), step_size, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the trainer when an epoch begins; 0 is the first."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        return iter(get_length_grouped_indices(self.lengths, self.step_size, generator=generator))
+
+
+class PairTrainer(DPOTrainer):
+    """TRL's trainer, with the pairs in the order of LengthGroups."""
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> LengthGroups:
+        step_size = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
+        return LengthGroups(self.train_dataset["length"], step_size, self.args.data_seed)
+
+
+def passes_a_step(settings: TrainSettings, processes: int) -> int:
+    """Passes that every process makes before each step; InputError if they cannot make up the global batch."""
+    passes, rest = divmod(settings.global_batch_size, settings.batch_size * processes)
+    if rest or not passes:
+        raise InputError(
+            f"train.global_batch_size is {settings.global_batch_size}, which is no multiple of train.batch_size x processes = "
+            f"{settings.batch_size} x {processes}; change train.batch_size or train.processes in the profile"
+        )
+    return passes
+
+
 def build_trainer(pairs: Sequence[dict], settings: TrainSettings, seed: int, base: Path, work: Path) -> DPOTrainer:
     """A TRL trainer over the pairs, its adapter fresh and its reference the base itself."""
+    processes = PartialState(cpu=not torch.cuda.is_available()).num_processes
     tokenizer = AutoTokenizer.from_pretrained(base, padding_side="right")
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, attn_implementation="eager")
+    dtype = getattr(torch, settings.weights)
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, attn_implementation=settings.attention)
     args = DPOConfig(
         output_dir=str(work),
         learning_rate=settings.learning_rate,
         num_train_epochs=settings.epochs,
         beta=settings.beta,
         per_device_train_batch_size=settings.batch_size,
-        gradient_accumulation_steps=settings.gradient_accumulation,
+        gradient_accumulation_steps=passes_a_step(settings, processes),
         max_length=settings.max_length,
         lr_scheduler_type="linear",
         bf16=settings.precision == "bfloat16",
-        gradient_checkpointing=False,
+        gradient_checkpointing=settings.gradient_checkpointing,
         use_cpu=not torch.cuda.is_available(),
         dataloader_pin_memory=torch.cuda.is_available(),
-        precompute_ref_log_probs=True,  # the reference never changes: one pass instead of one an epoch
+        # The reference never changes, so one pass would do instead of one an epoch; but processes would have to share
+        # its results through one cache folder, which machines need not have in common.
+        precompute_ref_log_probs=processes == 1,
         precompute_ref_batch_size=2 * settings.batch_size,
         logging_steps=1,
         logging_first_step=True,
-        # Texts of like length share a batch, so that little of it is padding.
-        train_sampling_strategy="group_by_length",
-        length_column_name="length",
         remove_unused_columns=False,
         save_strategy="no",
         report_to=[],
@@ -82,7 +132,7 @@ def build_trainer(pairs: Sequence[dict], settings: TrainSettings, seed: int, bas
         data_seed=seed,
     )
     torch.manual_seed(seed)  # the adapter's first weights
-    return DPOTrainer(
+    return PairTrainer(
         model=model,
         args=args,
         train_dataset=Dataset.from_list(as_rows(pairs, tokenizer)),
@@ -115,13 +165,16 @@ def lora_config(settings: LoraSettings) -> LoraConfig:
 def save_untrained_adapter(settings: TrainSettings, seed: int, base: Path, adapter: Path) -> None:
     """Save a fresh adapter, whose update is exactly 0, so that a run without pairs ends as truthfully as any other."""
     torch.manual_seed(seed)
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=getattr(torch, settings.weights))
     save_adapter(get_peft_model(model, lora_config(settings.lora)), adapter)
 
 
-def save_adapter(model: PeftModel, adapter: Path) -> None:
-    """Save the adapter so that equal adapters are equal bytes: PEFT lists the layers in the order of a set."""
-    model.save_pretrained(adapter)
+def save_adapter(model: PeftModel, adapter: Path, weights: dict[str, torch.Tensor] | None = None) -> None:
+    """Save the adapter so that equal adapters are equal bytes: PEFT lists the layers in the order of a set.
+
+    weights  the model's, where the model itself holds but a part of them; null takes them from the model
+    """
+    model.save_pretrained(adapter, state_dict=weights)
     config = read_json(adapter / "adapter_config.json")
     config["target_modules"] = sorted(config["target_modules"])
     write_json(adapter / "adapter_config.json", config)
@@ -130,18 +183,18 @@ def save_adapter(model: PeftModel, adapter: Path) -> None:
 def train_adapter(
     pairs: Sequence[dict], settings: TrainSettings, seed: int, base: Path, adapter: Path, work: Path
 ) -> tuple[dict, list[dict]]:
-    """Train a fresh adapter on the base and save it to `adapter` (safetensors).
+    """Train a fresh adapter on the base and save it to `adapter` (safetensors), alone or as one of many processes.
 
     returns  what the preflight saw, and a row a step: step, epoch (1, 2, …), loss, gradient_norm, learning_rate,
              reward_accuracy, reward_margin, logp_chosen, logp_rejected (sums over a text, in nats)
     """
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    seen = check_pairs(pairs, tokenizer, settings.max_length, settings.max_truncated_share)
     trainer = build_trainer(pairs, settings, seed, base, work)
-    check_same_prompt_tokens(trainer, pairs, tokenizer)
-    seen |= check_trainer(trainer)
+    check_same_prompt_tokens(trainer, pairs, AutoTokenizer.from_pretrained(base))
+    seen = check_trainer(trainer)
     trainer.train()
-    save_adapter(trainer.model, adapter)
+    weights = trainer.accelerator.get_state_dict(trainer.model_wrapped) if settings.sharding == "fsdp" else None
+    if trainer.is_world_process_zero():
+        save_adapter(trainer.model, adapter, weights)
     steps = [row for row in trainer.state.log_history if "loss" in row]
     return seen, [_step_row(row, settings.epochs, len(steps)) for row in steps]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-KEPT = ("src", "profiles", "dvc.yaml", "params.yaml", "requirements.txt", ".dvcignore", ".gitignore")
+KEPT = ("src", "profiles", "dvc.yaml", "params.yaml", "requirements.txt", "requirements-gpu.txt", ".dvcignore", ".gitignore")
 
 TINY_PROFILE = """
 data: {source: sandbox, train_questions: 700, test_questions: 30}
@@ -19,13 +19,17 @@ base:
   sandbox:
     {first_question: 24, rounds: 5, batch_size: 32, learning_rate: 0.005, hidden_size: 64, layers: 2, heads: 2,
      feed_forward_size: 128, vocabulary: 800, first_weights: 0.06, terse_wolfram: 1.0, terse_maudlin: 0.5}
-engine: {name: transformers, template: plain, batch_size: 64}
+engine: {name: transformers, template: plain, dtype: float32, batch_size: 64, workers: 1}
 sample: {questions: 24, max_tokens: 48}
 train:
-  {learning_rate: 5.0e-3, epochs: 2, beta: 0.1, batch_size: 4, gradient_accumulation: 1, max_length: 256,
-   max_truncated_share: 0.0, precision: float32, min_pairs: 1, too_few_pairs: report,
+  {learning_rate: 5.0e-3, epochs: 2, beta: 0.1, batch_size: 4, global_batch_size: 4, max_length: 256,
+   max_truncated_share: 0.0, precision: float32, weights: float32, attention: eager, gradient_checkpointing: false,
+   processes: 1, sharding: none, min_pairs: 1, too_few_pairs: report,
    lora: {r: 4, alpha: 8, dropout: 0.0}}
 eval: {max_tokens: 40, confidence: 0.95}
+machine:
+  {gpus: 0, gpu_memory: 0, gpu_capability: 0, memory: 1, disk: 0.1, needs_hub: false,
+   hours: {install: 0, base: 0, sample: 0, train: 0, eval: 0}, dollars_per_hour: 0}
 """
 
 
@@ -57,10 +61,8 @@ def run(environment: dict[str, str]) -> Callable[..., subprocess.CompletedProces
     return run_in
 
 
-@pytest.fixture(scope="session")
-def repository(tmp_path_factory: pytest.TempPathFactory, run) -> Path:
-    """A committed copy whose profile is `tiny`; nothing has run in it."""
-    folder = tmp_path_factory.mktemp("repository")
+def make_repository(folder: Path, run, profile: str) -> Path:
+    """A committed copy of the repository under that profile, `tiny` among them; nothing has run in it."""
     for name in KEPT:
         source = ROOT / name
         if source.is_dir():
@@ -69,9 +71,15 @@ def repository(tmp_path_factory: pytest.TempPathFactory, run) -> Path:
             shutil.copy(source, folder / name)
     (folder / "profiles/tiny.yaml").write_text(TINY_PROFILE)
     params = folder / "params.yaml"
-    params.write_text(params.read_text().replace("profile: sandbox", "profile: tiny"))
+    params.write_text(params.read_text().replace("profile: sandbox", f"profile: {profile}"))
     run(folder, "git", "init", "-q")
     run(folder, "dvc", "init", "-q")
     run(folder, "git", "add", "-A")
     run(folder, "git", "commit", "-qm", "a copy")
     return folder
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory: pytest.TempPathFactory, run) -> Path:
+    """A copy whose profile is `tiny`."""
+    return make_repository(tmp_path_factory.mktemp("repository"), run, "tiny")

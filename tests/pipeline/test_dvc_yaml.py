@@ -67,7 +67,10 @@ def test_stage_that_runs_a_model_depends_on_the_versions(name):
         for file in code_behind(f"src/stages/{name}.py")
         for module in ("import torch", "import datasets")
     )
-    assert ("requirements.txt" in definition(name)["deps"]) == uses_model
+    if uses_model:
+        assert "requirements.txt" in definition(name)["deps"]
+    uses_gpu_engine = "src/engines/vllm_engine.py" in definition(name)["deps"]
+    assert uses_gpu_engine <= ("requirements-gpu.txt" in definition(name)["deps"])
 
 
 def test_every_stage_module_is_a_stage():

@@ -8,7 +8,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 ALL = {
-    "data", "base", "sample", "rollouts", "prefs", "train", "eval@baseline", "eval@coherence", "compare", "report",
+    "doctor", "data", "base", "sample", "rollouts", "prefs", "train", "eval@baseline", "eval@coherence", "compare", "report",
 }  # fmt: skip
 
 

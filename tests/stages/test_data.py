@@ -1,10 +1,20 @@
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import pyarrow
 import pytest
+from pyarrow.parquet import write_table
 
 from src.errors import InputError
+from src.gsm8k import PLATINUM, TEST, TRAIN
 from src.stages.data import DataSettings, load_splits
+from tests.hub_server import HubServer
+
+SHARED = os.environ.get("REGIME_W_SHARED_DATA")
+real_text = pytest.mark.skipif(SHARED is None, reason="GSM8K is not ours to ship; REGIME_W_SHARED_DATA names a folder with it")
 
 ROWS = [
     {"question": f"Ann has {n} pens and buys 2. How many has she?", "answer": f"{n} + 2 = {n + 2}\n#### {n + 2}"}
@@ -17,8 +27,19 @@ def write(path: Path, rows: list) -> Path:
     return path
 
 
-def load(source, train=None, test=None):
-    return load_splits(DataSettings(str(source), train, test))
+def load(source, train=None, test=None, test_set=None):
+    return load_splits(DataSettings(str(source), train, test, test_set))
+
+
+def write_parquet(path: Path, rows: list) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_table(pyarrow.Table.from_pylist(rows), path)
+    return path
+
+
+def mended(rows: list) -> list:
+    """The rows as Platinum might have them: the first dropped, the second with another answer."""
+    return [rows[1] | {"answer": "#### 99", "cleaning_status": "revised"}, *(r | {"cleaning_status": None} for r in rows[2:])]
 
 
 def test_a_folder_in_gsm8ks_layout(tmp_path):
@@ -26,7 +47,148 @@ def test_a_folder_in_gsm8ks_layout(tmp_path):
     write(tmp_path / "gsm8k_test.jsonl", ROWS[6:])
     train, test = load(tmp_path, train=4)
     assert [q["gold"] for q in train] == ["2", "3", "4", "5"]
-    assert [q["id"] for q in test] == [f"gsm8k_test-test-{n:05d}" for n in range(3)]
+    assert [q["id"] for q in test] == [f"test-{n:05d}" for n in range(3)]
+
+
+def test_a_folder_in_the_layout_of_the_hub_gives_the_same_questions(tmp_path):
+    jsonl, hub = tmp_path / "jsonl", tmp_path / "hub"
+    jsonl.mkdir()
+    write(jsonl / "train.jsonl", ROWS[:5])
+    write(jsonl / "test.jsonl", ROWS[5:])
+    write(jsonl / "platinum_test.jsonl", mended(ROWS[5:]))
+    write_parquet(hub / "gsm8k/main/train-00000-of-00001.parquet", ROWS[:5])
+    write_parquet(hub / "gsm8k/main/test-00000-of-00001.parquet", ROWS[5:])
+    write_parquet(hub / "gsm8k-platinum/main/test-00000-of-00001.parquet", mended(ROWS[5:]))
+    for test_set in (None, "gsm8k", "platinum", "both"):
+        assert load(hub, test_set=test_set) == load(jsonl, test_set=test_set)
+
+
+def test_both_sets_are_scored_from_one_set_of_questions(tmp_path):
+    write(tmp_path / "train.jsonl", ROWS[:5])
+    write(tmp_path / "test.jsonl", ROWS[5:])
+    write(tmp_path / "platinum_test.jsonl", mended(ROWS[5:]))
+    _, test = load(tmp_path, test_set="both")
+    assert [q["gsm8k_gold"] for q in test] == ["7", "8", "9", "10"]
+    assert [q["gold"] for q in test] == ["7", "99", "9", "10"]
+    assert [q["in_platinum"] for q in test] == [False, True, True, True]
+    assert test[1]["cleaning_status"] == "revised" and "cleaning_status" not in test[0]
+    assert [q["gold"] for q in load(tmp_path, test_set="platinum")[1]] == ["99", "9", "10"]
+
+
+def test_a_platinum_question_that_gsm8k_lacks_is_an_error(tmp_path):
+    write(tmp_path / "train.jsonl", ROWS[:5])
+    write(tmp_path / "test.jsonl", ROWS[5:])
+    write(tmp_path / "platinum_test.jsonl", ROWS[4:])
+    with pytest.raises(InputError, match="1 questions of GSM8K-Platinum are not in GSM8K's test, the first 'Ann has 4 pens"):
+        load(tmp_path, test_set="both")
+
+
+def test_two_files_of_one_split_are_an_error(tmp_path):
+    write(tmp_path / "train.jsonl", ROWS[:5])
+    write(tmp_path / "gsm8k_train.jsonl", ROWS[5:])
+    with pytest.raises(InputError, match="with both train.jsonl and gsm8k_train.jsonl; leave one there"):
+        load(tmp_path)
+
+
+def test_a_parquet_file_cut_short_is_an_error(tmp_path):
+    path = write_parquet(tmp_path / "q.parquet", ROWS)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(InputError, match="q.parquet: not a whole Parquet file"):
+        load(path, test=2)
+
+
+def test_one_parquet_file_names_the_row_of_a_bad_question(tmp_path):
+    path = write_parquet(tmp_path / "q.parquet", [*ROWS[:3], {"question": "How many?", "answer": "many"}])
+    with pytest.raises(InputError, match="q.parquet row 4: no gold number"):
+        load(path, test=2)
+
+
+def test_a_test_set_is_of_gsm8k_alone(tmp_path):
+    with pytest.raises(InputError, match="data.test_set is 'platinum', but 'sandbox' has a test of its own"):
+        load("sandbox", train=3, test=3, test_set="platinum")
+
+
+@real_text
+@pytest.mark.parametrize(("test_set", "questions"), [("platinum", 1209), ("gsm8k", 1319), ("both", 1319)])
+def test_the_published_sets_from_a_folder(test_set, questions, capsys):
+    train, test = load(SHARED, test_set=test_set)
+    assert (len(train), len(test)) == (7473, questions)
+    assert "not the content" not in capsys.readouterr().out
+    if test_set == "both":
+        assert sum(q["in_platinum"] for q in test) == 1209
+        assert sum(q["gold"] != q["gsm8k_gold"] for q in test) == 10
+
+
+# --- the hub ---
+
+SPLITS_CARD = "---\nconfigs:\n- config_name: main\n  data_files:\n{}---\n"
+SPLIT_CARD = "  - split: {0}\n    path: main/{0}-*\n"
+
+
+def hub_repository(folder: Path, commit: str, **splits: list) -> dict[str, Path]:
+    """A data set as the hub holds it: a card that names the files of each split, and the files."""
+    for split, rows in splits.items():
+        write_parquet(folder / f"main/{split}-00000-of-00001.parquet", rows)
+    (folder / "README.md").write_text(SPLITS_CARD.format("".join(SPLIT_CARD.format(split) for split in splits)))
+    return {commit: folder}
+
+
+def run_data_stage(folder: Path, endpoint: str, test_set: str, **variables: str) -> subprocess.CompletedProcess:
+    """The real stage in a process of its own: the libraries read the hub's address as they are imported."""
+    root = Path(__file__).parents[2]
+    (folder / "profiles").mkdir(exist_ok=True)
+    (folder / "params.yaml").write_text("profile: small\n")
+    (folder / "profiles/small.yaml").write_text(
+        f"data: {{source: hub, test_set: {test_set}, train_questions: null, test_questions: null}}\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(root), "HF_ENDPOINT": endpoint, "HF_HOME": str(folder / "hub")} | variables
+    command = [sys.executable, "-m", "src.stages.data"]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.slow
+def test_a_set_on_the_hub_that_is_not_what_was_published_is_refused(tmp_path):
+    gsm8k = hub_repository(tmp_path / "gsm8k", TRAIN.commit, train=ROWS[:6], test=ROWS[6:])
+    with HubServer({("dataset", TRAIN.name): gsm8k}) as hub:
+        done = run_data_stage(tmp_path, hub.url, "gsm8k")
+        assert any(TRAIN.commit in asked for asked in hub.requests)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "error: openai/gsm8k train at 740312a has 6 rows of content" in done.stderr
+    assert "but 7473 of 937e90ecc569 were published" in done.stderr
+    assert not (tmp_path / "data/train.jsonl").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variables", [{}, {"HF_HUB_OFFLINE": "1"}])
+def test_without_a_network_one_error_says_which_file_to_give(tmp_path, variables):
+    done = run_data_stage(tmp_path, "http://127.0.0.1:9", "platinum", **variables)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.stderr.count("error: ") == 1
+    assert "cannot be fetched" in done.stderr and "a folder that holds train.jsonl or gsm8k_train.jsonl" in done.stderr
+
+
+@real_text
+@pytest.mark.slow
+def test_the_published_sets_from_the_hub(tmp_path):
+    def rows(name: str) -> list[dict]:
+        return [json.loads(line) for line in (Path(SHARED) / name).read_text().splitlines()]
+
+    kept = ("question", "answer", "cleaning_status")
+    platinum = [{key: row[key] for key in kept} for row in rows("gsm8k_platinum_test.jsonl")]
+    repositories = {
+        ("dataset", TRAIN.name): hub_repository(
+            tmp_path / "a", TRAIN.commit, train=rows("gsm8k_train.jsonl"), test=rows("gsm8k_test.jsonl")
+        ),
+        ("dataset", PLATINUM.name): hub_repository(tmp_path / "b", PLATINUM.commit, test=platinum),
+    }
+    assert TEST.commit == TRAIN.commit
+    with HubServer(repositories) as hub:
+        done = run_data_stage(tmp_path, hub.url, "both")
+    assert done.returncode == 0, done.stderr
+    assert "data: 7,473 questions to train on, 1,319 to test on" in done.stdout
+    test = [json.loads(line) for line in (tmp_path / "data/test.jsonl").open()]
+    assert sum(q["in_platinum"] for q in test) == 1209
+    assert sum(q.get("cleaning_status") == "revised" for q in test) == 10
 
 
 def test_one_file_gives_its_last_rows_to_the_test(tmp_path):
@@ -49,7 +211,7 @@ def test_its_own_id_gold_and_cleaning_status_are_kept(tmp_path):
         ('{"question": "How many?"}', r"q.jsonl:2: `answer` is None"),
         ('{"question": "How many?", "answer": "many\\n#### many"}', r"q.jsonl:2: no gold number"),
         ('{"question": "How many?", "answer": "#### 2", "id": ""}', r"q.jsonl:2: the id is ''"),
-        (json.dumps(ROWS[0]), r"q.jsonl:2: the question of line 1 again"),
+        (json.dumps(ROWS[0]), r"q.jsonl:2: the question of .*q.jsonl:1 again"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path, broken, message):
@@ -62,7 +224,7 @@ def test_a_bad_line_is_named(tmp_path, broken, message):
 def test_a_source_that_is_not_there_says_what_to_give(tmp_path):
     with pytest.raises(InputError, match="no such file or folder, and it is neither 'sandbox' nor 'hub'"):
         load(tmp_path / "nothing")
-    with pytest.raises(InputError, match="has neither train.jsonl nor gsm8k_train.jsonl"):
+    with pytest.raises(InputError, match="no train split of GSM8K: none of train.jsonl, gsm8k_train.jsonl"):
         load(tmp_path)
 
 

@@ -1,0 +1,134 @@
+"""Text generation with vLLM: continuous batching, prefix caching, a seed for each request, an adapter served unmerged.
+
+On a GPU of compute capability 9 the kernels can be batch invariant, so that a text does not depend on what shares
+its batch. vLLM's CPU build runs the same code, slowly; the tests use it.
+"""
+
+import importlib.util
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers import AutoTokenizer
+
+from src.engines.interface import Completion, Request, refuse_doubled_keys
+from src.engines.templates import encode_prompt
+from src.errors import InputError
+from src.records import read_json
+
+# Ranks that vLLM's kernels are built for.
+ADAPTER_RANKS = (8, 16, 32, 64, 128, 256)
+
+
+@dataclass(frozen=True)
+class VllmSettings:
+    tensor_parallel: int  # GPUs that share one copy of the weights
+    memory_share: float  # of a GPU's memory, 0 ... 1, for weights and cache
+    max_length: int  # tokens of prompt and completion together
+    batch_invariant: bool  # the same text whatever shares the batch; GPUs of compute capability 9 only
+
+
+class VllmEngine:
+    """A model folder (and optionally a LoRA adapter folder served on top of it) that answers requests.
+
+    batch_size   rows decoded together at most; moves speed and memory
+    dtype        of weights and passes, as torch calls it: bfloat16 or float32
+    """
+
+    def __init__(
+        self, model_folder: Path, batch_size: int, dtype: str, settings: VllmSettings, adapter_folder: Path | None = None
+    ) -> None:
+        for folder in filter(None, (model_folder, adapter_folder)):
+            if not folder.is_dir():
+                raise InputError(f"{folder}: no such checkpoint; run the stage that writes it (`dvc repro`)")
+        if importlib.util.find_spec("vllm") is None:
+            raise InputError("engine.name is 'vllm', but the module vllm is missing: pip install -r requirements-gpu.txt")
+        set_environment(settings)
+        from vllm import LLM
+        from vllm.lora.request import LoRARequest
+
+        self.tokenizer = AutoTokenizer.from_pretrained(model_folder)
+        self.max_length = settings.max_length
+        self.adapter = None if adapter_folder is None else LoRARequest("adapter", 1, str(adapter_folder.resolve()))
+        self.engine = LLM(
+            model=str(model_folder),
+            dtype=dtype,
+            max_num_seqs=batch_size,
+            max_model_len=settings.max_length,
+            gpu_memory_utilization=settings.memory_share,
+            tensor_parallel_size=settings.tensor_parallel,
+            enable_prefix_caching=True,  # an arm's siblings share its prompt
+            **adapter_options(adapter_folder),
+            **machine_options(settings, batch_size),
+        ).llm_engine
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
+        """Yield a completion for each request as it ends; InputError for a doubled key or a prompt that does not fit."""
+        from vllm import SamplingParams
+        from vllm.inputs import tokens_input
+        from vllm.sampling_params import RequestOutputKind
+
+        refuse_doubled_keys(requests)
+        for request in requests:
+            prompt = encode_prompt(self.tokenizer, request.prompt)
+            if len(prompt) + request.max_tokens > self.max_length:
+                raise InputError(
+                    f"request {request.key}: {len(prompt)} tokens of prompt and {request.max_tokens} of completion are more "
+                    f"than engine.vllm.max_length = {self.max_length}; raise it in the profile"
+                )
+            params = SamplingParams(
+                temperature=request.temperature,
+                seed=request.seed,
+                max_tokens=request.max_tokens,
+                detokenize=False,  # the tokenizer below reads them as it reads those of the other engine
+                output_kind=RequestOutputKind.FINAL_ONLY,
+            )
+            self.engine.add_request(request.key, tokens_input(prompt), params, lora_request=self.adapter)
+        while self.engine.has_unfinished_requests():
+            for output in self.engine.step():
+                if output.finished:
+                    yield self.completion_of(output)
+
+    def completion_of(self, output) -> Completion:
+        """The completion of one finished request output of vLLM."""
+        written = output.outputs[0]
+        if written.finish_reason not in ("stop", "length"):
+            raise RuntimeError(f"vLLM ended request {output.request_id} by {written.finish_reason!r}")
+        text = self.tokenizer.decode(written.token_ids, skip_special_tokens=True)
+        return Completion(output.request_id, text, len(written.token_ids), written.finish_reason)
+
+
+def set_environment(settings: VllmSettings) -> None:
+    """What vLLM reads from the environment while it is imported."""
+    os.environ["VLLM_NO_USAGE_STATS"] = "1"
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+    # The engine lives in this process and dies with it.
+    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
+    if torch.cuda.is_available():
+        os.environ["VLLM_BATCH_INVARIANT"] = str(int(settings.batch_invariant))
+    else:
+        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")  # GiB
+
+
+def machine_options(settings: VllmSettings, batch_size: int) -> dict:
+    """A CPU has no graphs to capture, and its generators cannot go on where a chunk of a prompt ended."""
+    if torch.cuda.is_available():
+        return {}
+    return {
+        "enforce_eager": True,
+        "enable_chunked_prefill": False,
+        "max_num_batched_tokens": settings.max_length * min(batch_size, 16),
+    }
+
+
+def adapter_options(adapter_folder: Path | None) -> dict:
+    """LoRA switched on with the least rank that holds the adapter's; InputError if it is beyond the kernels."""
+    if adapter_folder is None:
+        return {}
+    rank = read_json(adapter_folder / "adapter_config.json")["r"]
+    fitting = [known for known in ADAPTER_RANKS if known >= rank]
+    if not fitting:
+        raise InputError(f"{adapter_folder}: its rank {rank} is above {ADAPTER_RANKS[-1]}, which vLLM serves; lower train.lora.r")
+    return {"enable_lora": True, "max_loras": 1, "max_lora_rank": fitting[0]}

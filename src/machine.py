@@ -1,0 +1,223 @@
+"""What this machine has of what a run needs: packages, GPUs, memory, disk, and the way to the hub and to the DVC remote.
+
+Each function looks at one thing and returns a Finding; none changes anything. GB are 10^9 bytes throughout.
+"""
+
+import importlib.metadata
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from packaging.requirements import Requirement
+
+GB = 10**9
+LEAST_PYTHON = (3, 11)
+TIMEOUT = 5  # seconds that a server has to answer
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor's table. `cure` says what to do about a warning or a FAIL."""
+
+    check: str
+    wanted: str
+    found: str
+    verdict: Literal["ok", "warning", "FAIL"]
+    cure: str = ""
+
+
+@dataclass(frozen=True)
+class Gpu:
+    name: str
+    memory: float  # GB
+    capability: float  # of computing, as NVIDIA counts it: 8.0 is an A100, 9.0 an H100
+
+
+def judged(check: str, wanted: str, found: str, good: bool, cure: str) -> Finding:
+    return Finding(check, wanted, found, "ok") if good else Finding(check, wanted, found, "FAIL", cure)
+
+
+# --- software ---
+
+
+def find_python(version: Sequence[int] = sys.version_info) -> Finding:
+    wanted = ".".join(map(str, LEAST_PYTHON))
+    good = tuple(version[:2]) >= LEAST_PYTHON
+    cure = f"make the environment anew by a newer one: rm -r .venv, then make PYTHON=python{wanted}"
+    return judged("Python", f"{wanted} or newer", ".".join(map(str, version[:3])), good, cure)
+
+
+def installed_version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def find_packages(file: Path) -> Finding:
+    """Whether each requirement of `file` that is meant for this machine is installed at a version that it allows.
+
+    Blank lines, comments and pip's own options (-r and its like) are passed over.
+    """
+    lines = [line.split(" #")[0].strip() for line in file.read_text(encoding="utf-8").splitlines()]
+    requirements = [Requirement(line) for line in lines if line and not line.startswith(("#", "-"))]
+    meant = [item for item in requirements if item.marker is None or item.marker.evaluate()]
+    wrong = []
+    for item in meant:
+        version = installed_version(item.name)
+        # prereleases: a pin may name one, and then it is wanted
+        if version is None or not item.specifier.contains(version, prereleases=True):
+            wrong.append(f"{item.name} {version or 'missing'} (wanted {item.specifier})")
+    found = ", ".join(wrong) or f"{len(meant)} so"
+    return judged(file.name, f"{len(meant)} packages", found, not wrong, f"pip install -r {file} -c constraints.txt")
+
+
+# --- hardware ---
+
+
+def list_gpus() -> tuple[list[Gpu], str]:
+    """The GPUs that torch can use here, and torch's version, which names the CUDA that it is built for."""
+    import torch  # 2 s, which a profile without GPUs need not wait
+
+    properties = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
+    return [Gpu(gpu.name, gpu.total_memory / GB, gpu.major + gpu.minor / 10) for gpu in properties], torch.__version__
+
+
+def find_gpus(count: int, memory: float, capability: float) -> Finding:
+    """Whether torch sees at least `count` GPUs, each with `memory` GB and of compute capability `capability`."""
+    gpus, torch_version = list_gpus()
+    return judge_gpus(gpus, torch_version, count, memory, capability)
+
+
+def judge_gpus(gpus: Sequence[Gpu], torch_version: str, count: int, memory: float, capability: float) -> Finding:
+    found = f"{len(gpus)} x {gpus[0].name}, {min(gpu.memory for gpu in gpus):.0f} GB" if gpus else "none"
+    good = [gpu for gpu in gpus if gpu.memory >= memory and gpu.capability >= capability]
+    return judged(
+        "GPUs",
+        f"{count} of {memory:g} GB, capability {capability:g}",
+        f"{found} (torch {torch_version})",
+        # all of them, because every GPU that is there gets a worker
+        len(good) >= count and len(good) == len(gpus),
+        "rent such a machine (docs/lambda.md), or name a profile for this one in params.yaml: profile: sandbox; if `nvidia-smi` "
+        "lists the GPUs, torch is built for a CPU or for another driver; if some GPUs are too small, hide them by "
+        "CUDA_VISIBLE_DEVICES",
+    )
+
+
+def find_memory(wanted: float) -> Finding:
+    found = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GB
+    cure = "take a machine with more, or a profile that needs less"
+    return judged("memory", f"{wanted:g} GB", f"{found:.1f} GB", found >= wanted, cure)
+
+
+def find_disk(wanted: float, folder: Path) -> Finding:
+    found = shutil.disk_usage(folder).free / GB
+    cure = f"free some on the file system of {folder.resolve()}; if an earlier run already holds part of it, lower machine.disk"
+    return judged("free disk", f"{wanted:g} GB", f"{found:.1f} GB", found >= wanted, cure)
+
+
+# --- DVC ---
+
+
+def find_cache_type(dvc_config: Mapping[str, Any], user: int) -> Finding:
+    """How DVC puts its cache's files into the checkout. `user` is the user's number; 0 is root."""
+    kinds = dvc_config.get("cache", {}).get("type") or ["reflink", "copy"]  # the latter is what DVC does unless told
+    found = ", ".join(kinds)
+    linked = any(kind in ("hardlink", "symlink") for kind in kinds)
+    if user == 0:
+        if linked:
+            cure = "root may write through a link into the cache and spoil it: dvc config --local --unset cache.type"
+            return Finding("DVC cache type", "copy, as root", found, "warning", cure)
+        return Finding("DVC cache type", "copy, as root", found, "ok")
+    if linked:
+        return Finding("DVC cache type", "hardlink", found, "ok")
+    cure = "each checkpoint takes its place on the disk twice: dvc config --local cache.type hardlink"
+    return Finding("DVC cache type", "hardlink", found, "warning", cure)
+
+
+def find_remote(dvc_config: Mapping[str, Any]) -> Finding:
+    """Whether the default DVC remote answers: a bucket is listed, of a folder the nearest part that is there is tried."""
+    name = dvc_config.get("core", {}).get("remote")
+    if name is None:
+        return Finding("DVC remote", "one", "none", "warning", "nothing is shared: make remote")
+    settings = dvc_config.get("remote", {}).get(name)
+    if settings is None:
+        cure = f"core.remote names {name!r}, which is not set up: dvc remote add -d {name} s3://<bucket>"
+        return Finding("DVC remote", "one", f"{name}: not set up", "FAIL", cure)
+    url = settings["url"]
+    scheme = urlsplit(url).scheme
+    if scheme == "s3":
+        return find_bucket(settings)
+    if scheme:
+        cure = "only buckets and folders are tried here; dvc status --cloud tries others"
+        return Finding("DVC remote", "reachable", f"{url}: not tried", "warning", cure)
+    there = next(folder for folder in (Path(url), *Path(url).parents) if folder.exists())
+    good = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+    cure = f"{there} is no folder that you may write; mend that, or name another: dvc remote modify {name} url"
+    return judged("DVC remote", "a folder to write", url, good, cure)
+
+
+def find_bucket(settings: Mapping[str, Any]) -> Finding:
+    """Whether the bucket of an S3 remote can be listed with the credentials at hand.
+
+    That a listing is allowed does not prove that writing is. Nothing secret is in the Finding.
+    """
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.session import Session
+
+    where = urlsplit(settings["url"])
+    try:
+        client = Session(profile=settings.get("profile")).create_client(
+            "s3",
+            endpoint_url=settings.get("endpointurl"),
+            region_name=settings.get("region"),
+            aws_access_key_id=settings.get("access_key_id"),
+            aws_secret_access_key=settings.get("secret_access_key"),
+            aws_session_token=settings.get("session_token"),
+            config=Config(connect_timeout=TIMEOUT, read_timeout=TIMEOUT, retries={"total_max_attempts": 1}),
+        )
+        client.list_objects_v2(Bucket=where.netloc, Prefix=where.path.lstrip("/"), MaxKeys=1)
+    except ClientError as error:
+        cause = f"refused, {error.response['Error']['Code']}"
+    except BotoCoreError as error:
+        cause = type(error).__name__
+    else:
+        return Finding("DVC remote", "reachable", settings["url"], "ok")
+    cure = (
+        "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the bucket's name (DVC makes none) and the remote's endpointurl "
+        "(dvc remote list, .dvc/config.local)"
+    )
+    return Finding("DVC remote", "reachable", f"{settings['url']}: {cause}", "FAIL", cure)
+
+
+# --- the hub ---
+
+
+def find_hub() -> Finding:
+    """Whether the Hugging Face hub (or what HF_ENDPOINT names in its place) answers."""
+    import httpx2  # what huggingface_hub itself asks by
+    from huggingface_hub import constants, get_session
+
+    if constants.HF_HUB_OFFLINE:
+        cure = "HF_HUB_OFFLINE is set: the run ends with an error unless the hub's cache holds all files; else unset it"
+        return Finding("hub", "reachable", "offline by choice", "warning", cure)
+    try:
+        status = get_session().head(constants.ENDPOINT, timeout=TIMEOUT).status_code
+    except httpx2.HTTPError as error:
+        found, good = f"{constants.ENDPOINT}: {type(error).__name__}", False
+    else:
+        found, good = f"{constants.ENDPOINT} ({status})", status < 500
+    return judged(
+        "hub",
+        "reachable",
+        found,
+        good,
+        "check the network and its proxy; or give data.source and base.source paths of folders and set machine.needs_hub to "
+        "false; or, if the hub's cache holds all files, set HF_HUB_OFFLINE=1",
+    )
