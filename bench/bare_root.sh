@@ -3,7 +3,8 @@
 # What a Lambda machine has and this has not is the GPU, so the runs are:
 #   tiny   a profile of seconds, to a finished `dvc repro` and a `dvc push` to a real S3 server; then once more
 #   abel   ends with the doctor's list of what is missing
-# Wants root, mmdebstrap, unshare, the branch under test committed; takes some minutes and 3 GB below the folder given.
+# Wants root, mmdebstrap, unshare, and what is under test committed; takes ten minutes, most of them to compile llama-cpp-python,
+# and 3 GB below the folder given.
 # The host's apt sources, its pip settings, proxies and certificates hold in there too.
 #
 # usage: bench/bare_root.sh FOLDER      (an empty or new folder outside the checkout)
@@ -15,6 +16,8 @@ mkdir -p "$FOLDER"
 FOLDER=$(cd "$FOLDER" && pwd)
 ROOT=$FOLDER/root
 PORT=${PORT:-9321}
+# not to be found in any file of the repository, so that a search for it tells whether it was written down
+SECRET=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
 
 make_root() {
   apt-config dump --format '%F "%v";%n' Acquire | grep -v ' "";$' >"$FOLDER/acquire.conf"
@@ -43,7 +46,7 @@ start_s3() {
   python3 -m venv "$FOLDER/s3"
   "$FOLDER/s3/bin/pip" install --quiet nanio==0.1.7
   mkdir -p "$FOLDER/buckets/results"
-  NANIO_ACCESS_KEY=bench NANIO_SECRET_KEY=benchbench \
+  NANIO_ACCESS_KEY=bench NANIO_SECRET_KEY=$SECRET \
     "$FOLDER/s3/bin/nanio" serve --data-dir "$FOLDER/buckets" --host 127.0.0.1 --port "$PORT" >"$FOLDER/s3.log" 2>&1 &
   SERVER=$!
   trap 'kill $SERVER' EXIT
@@ -70,7 +73,7 @@ inside() {
 }
 
 SETTINGS="export HOME=/home/ubuntu REGIME_W_BUCKET=results/regime-w REGIME_W_ENDPOINT=http://127.0.0.1:$PORT
-  export AWS_ACCESS_KEY_ID=bench AWS_SECRET_ACCESS_KEY=benchbench; cd /home/ubuntu/regime_w"
+  export AWS_ACCESS_KEY_ID=bench AWS_SECRET_ACCESS_KEY=$SECRET; cd /home/ubuntu/regime_w"
 
 # The repository is cloned on the host, so that the script itself has to install git.
 clone() {
@@ -93,7 +96,7 @@ expect 'apt-get install git make build-essential' "$FOLDER/tiny.log"
 expect 'files pushed' "$FOLDER/tiny.log"
 expect '== .* finished' "$FOLDER/tiny.log"
 test -n "$(find "$FOLDER/buckets/results/regime-w" -type f -print -quit)"
-if grep -rqs benchbench "$ROOT/home/ubuntu/regime_w"; then echo "  the secret was written into the clone"; exit 1; fi
+if grep -rqs "$SECRET" "$ROOT/home/ubuntu/regime_w"; then echo "  the secret was written into the clone"; exit 1; fi
 
 echo "tiny: a second time nothing runs"
 inside ubuntu "$SETTINGS; PROFILE=tiny scripts/lambda.sh --foreground" >"$FOLDER/again.log" 2>&1

@@ -144,8 +144,9 @@ TEXT
 }
 
 run_all() {
-  say "Regime W, profile $PROFILE, at $(git rev-parse --short HEAD 2>/dev/null || echo 'an unknown commit')"
+  say "Regime W, profile $PROFILE"
   install_system_packages
+  echo "commit $(git rev-parse HEAD)"
   install_environment
   choose_profile
   if python -m src.stages.doctor --plan-only | grep -q '^needs: no GPU'; then

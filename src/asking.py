@@ -1,5 +1,6 @@
 """Put a list of requests to an engine, with progress shown from the start; shared by sampling and evaluation."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,7 @@ from src.engines.interface import Completion, Engine, Request
 from src.engines.templates import Template
 from src.engines.transformers_engine import TransformersEngine
 from src.engines.vllm_engine import VllmEngine, VllmSettings
-from src.engines.workers import WorkersEngine, count_workers
+from src.engines.workers import WorkersEngine, count_workers, gpus_by_machine
 from src.errors import InputError
 
 
@@ -40,10 +41,11 @@ def start_engine(settings: EngineSettings, model_folder: Path, adapter_folder: P
         make = partial(TransformersEngine, model_folder, settings.batch_size, dtype, adapter_folder)
         gpus_each = 1
     workers = count_workers(settings.workers, gpus_each)
-    if workers == 1:
+    # One engine on a cluster is a worker too: this machine may be the one without a GPU.
+    if workers == 1 and not os.environ.get("RAY_ADDRESS"):
         return make()
     tokenizer = AutoTokenizer.from_pretrained(model_folder)
-    return WorkersEngine(make, tokenizer, workers, gpus_each if torch.cuda.is_available() else 0, settings.batch_size)
+    return WorkersEngine(make, tokenizer, workers, gpus_each if gpus_by_machine() else 0, settings.batch_size)
 
 
 def ask(engine: Engine, requests: Sequence[Request], label: str) -> dict[str, Completion]:
