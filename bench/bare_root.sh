@@ -3,8 +3,8 @@
 # What a Lambda machine has and this has not is the GPU, so the runs are:
 #   tiny   a profile of seconds, to a finished `dvc repro` and a `dvc push` to a real S3 server; then once more
 #   abel   ends with the doctor's list of what is missing
-# Wants root, mmdebstrap, unshare, and what is under test committed; takes ten minutes, most of them to compile llama-cpp-python,
-# and 3 GB below the folder given.
+# Wants root, mmdebstrap, unshare, and what is under test committed; takes some minutes and 3 GB
+# below the folder given.
 # The host's apt sources, its pip settings, proxies and certificates hold in there too.
 #
 # usage: bench/bare_root.sh FOLDER      (an empty or new folder outside the checkout)

@@ -79,8 +79,6 @@ install_system_packages() {
   for name in git make; do
     command -v "$name" >/dev/null || missing+=("$name")
   done
-  # llama-cpp-python, which the package that carries SmolLM2 draws in, comes as source; and vLLM compiles kernels on the machine
-  command -v g++ >/dev/null || missing+=(build-essential)
   [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}" ca-certificates
   find_python >/dev/null || apt_install python3 python3-venv
   # Ubuntu 22.04: its python3 is 3.10, and a newer one stands beside it
@@ -101,7 +99,8 @@ install_environment() {
 install_for_gpus() {
   local include
   include=$(python -c 'import sysconfig; print(sysconfig.get_path("include"))')
-  # vLLM's kernels are compiled on the machine with Python's headers, of that very version
+  # vLLM compiles kernels on the machine, with Python's headers of that very version
+  command -v g++ >/dev/null || apt_install build-essential
   [ -f "$include/Python.h" ] || apt_install "$(basename "$include")-dev"
   say "packages of requirements-gpu.txt"
   pip --disable-pip-version-check install --quiet -r requirements.txt -r requirements-gpu.txt -c constraints.txt

@@ -218,6 +218,6 @@ def find_hub() -> Finding:
         "reachable",
         found,
         good,
-        "check the network and its proxy; or give data.source and base.source paths of folders and set machine.needs_hub to "
-        "false; or, if the hub's cache holds all files, set HF_HUB_OFFLINE=1",
+        "check the network and its proxy; or give data.source and base.source paths of folders; or, if the hub's cache holds "
+        "all files, set HF_HUB_OFFLINE=1",
     )

@@ -189,3 +189,14 @@ def profile_path(path: Path = PARAMS) -> Path:
 def load_profile_section(section: str, dataclass_type: type[T], path: Path = PARAMS) -> T:
     """The section of the profile that `path` names, as `dataclass_type`. Raises as `load_section` does."""
     return load_section(section, dataclass_type, profile_path(path))
+
+
+def load_profile_value(section: str, key: str, value_type: type[T], path: Path = PARAMS) -> T:
+    """One value of a section of the profile, for a stage that is not the section's own and needs no more of it.
+
+    A key that is not there counts as null. Raises InputError as `load_value` does.
+    """
+    file = profile_path(path)
+    content = _entry(_read_yaml(file), section, file)
+    value = content.get(key) if isinstance(content, Mapping) else None
+    return _converted(value_type, value, f"{file}: {section}.{key}")

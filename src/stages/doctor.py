@@ -3,7 +3,7 @@
 Reads   the machine
 Writes  outputs/doctor.txt  always the same, so that the stages after it never run again because of it
         metrics/plan.json   what the profile needs and costs: a function of the params alone
-Params  profile: machine
+Params  profile: machine, data, base (their sources)
 
 What was found on the machine is printed only. `--plan-only` prints the plan, looks at nothing and writes nothing.
 """
@@ -26,7 +26,7 @@ from src.machine import (
     find_python,
     find_remote,
 )
-from src.params import load_profile_section
+from src.params import load_profile_section, load_profile_value
 from src.records import write_json, write_text
 
 
@@ -48,13 +48,12 @@ class MachineSettings:
     gpu_capability: float  # least compute capability of each GPU
     memory: float  # GB
     disk: float  # GB free on the file system of the checkout
-    needs_hub: bool  # whether data.source, base.source or base.adapter name the hub
     hours: Hours
     dollars_per_hour: float  # of the whole machine
 
     def __post_init__(self) -> None:
         numbers = {f"hours.{key}": value for key, value in asdict(self.hours).items()}
-        numbers |= {item.name: getattr(self, item.name) for item in fields(self) if item.name not in ("hours", "needs_hub")}
+        numbers |= {item.name: getattr(self, item.name) for item in fields(self) if item.name != "hours"}
         if below := [f"{name} = {value}" for name, value in numbers.items() if value < 0]:
             raise ValueError(f"{', '.join(below)}; give 0 or more")
 
@@ -83,8 +82,16 @@ def plan_lines(plan: dict[str, float]) -> str:
     )
 
 
-def examine(settings: MachineSettings) -> list[Finding]:
-    """All findings. A remote and the cache's type matter to runs of hours, so runs without a GPU leave them out."""
+def names_hub(sources: Sequence[str | None]) -> bool:
+    """Whether any of data.source, base.source and base.adapter lies on the hub."""
+    return any(source is not None and source.partition(":")[0] == "hub" for source in sources)
+
+
+def examine(settings: MachineSettings, sources: Sequence[str | None]) -> list[Finding]:
+    """All findings; `sources` is where data and models come from.
+
+    A remote and the cache's type matter to runs of hours, so runs without a GPU leave them out.
+    """
     found = [find_python(), find_packages(Path("requirements.txt"))]
     if settings.gpus:
         found += [
@@ -92,7 +99,7 @@ def examine(settings: MachineSettings) -> list[Finding]:
             find_gpus(settings.gpus, settings.gpu_memory, settings.gpu_capability),
         ]
     found += [find_memory(settings.memory), find_disk(settings.disk, Path("."))]
-    if settings.needs_hub:
+    if names_hub(sources):
         found.append(find_hub())
     if settings.gpus:
         from dvc.config import Config  # a tenth of a second, and only a repository has one
@@ -118,7 +125,12 @@ def main() -> None:
     print(plan_lines(plan))
     if plan_only:
         return
-    findings = examine(settings)
+    sources = (
+        load_profile_value("data", "source", str),
+        load_profile_value("base", "source", str),
+        load_profile_value("base", "adapter", str | None),
+    )
+    findings = examine(settings, sources)
     # Printed before an error can be, also where Python holds back what goes to a file.
     print(table(findings), flush=True)
     for item in findings:

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-KEPT = ("src", "profiles", "dvc.yaml", "params.yaml", "requirements.txt", "requirements-gpu.txt", ".dvcignore", ".gitignore")
+KEPT = (
+    "src", "profiles", "dvc.yaml", "params.yaml", "requirements.txt", "requirements-gpu.txt", "requirements-smollm2.txt",
+    ".dvcignore", ".gitignore",
+)  # fmt: skip
 
 TINY_PROFILE = """
 data: {source: sandbox, train_questions: 700, test_questions: 30}
@@ -28,7 +31,7 @@ train:
    lora: {r: 4, alpha: 8, dropout: 0.0}}
 eval: {max_tokens: 40, confidence: 0.95}
 machine:
-  {gpus: 0, gpu_memory: 0, gpu_capability: 0, memory: 1, disk: 0.1, needs_hub: false,
+  {gpus: 0, gpu_memory: 0, gpu_capability: 0, memory: 1, disk: 0.1,
    hours: {install: 0, base: 0, sample: 0, train: 0, eval: 0}, dollars_per_hour: 0}
 """
 

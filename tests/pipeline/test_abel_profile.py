@@ -78,7 +78,7 @@ def edit_profile(path: Path, inputs: Path) -> None:
     profile["sample"] |= {"questions": 16, "max_tokens": 48}
     profile["train"] |= {"global_batch_size": 8, "max_length": 256, "min_pairs": 8, "processes": 2, "learning_rate": 5e-3}
     profile["eval"]["max_tokens"] = 48
-    profile["machine"] |= {"gpus": 0, "memory": 1, "disk": 0.1, "needs_hub": False}
+    profile["machine"] |= {"gpus": 0, "memory": 1, "disk": 0.1}
     with path.open("w") as file:
         yaml.dump(profile, file)
 

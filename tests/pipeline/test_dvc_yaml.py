@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 ROOT = Path(__file__).parents[2]
 STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
 READERS = {"load_section": "params.yaml", "load_value": "params.yaml", "load_profile_section": "profiles/${profile}.yaml"}
+READERS["load_profile_value"] = READERS["load_profile_section"]
 
 
 def definition(name: str) -> dict:

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from src.errors import InputError
 from src.machine import Finding
 from src.params import from_mapping
-from src.stages.doctor import Hours, MachineSettings, make_plan, table
+from src.stages.doctor import Hours, MachineSettings, make_plan, names_hub, table
 
 ROOT = Path(__file__).parents[2]
 EIGHT = MachineSettings(
@@ -22,7 +22,6 @@ EIGHT = MachineSettings(
     gpu_capability=9.0,
     memory=200,
     disk=65,
-    needs_hub=True,
     hours=Hours(install=0.25, base=0.25, sample=0.5, train=0.75, eval=0.25),
     dollars_per_hour=24,
 )
@@ -104,6 +103,13 @@ def test_all_that_fails_is_named_at_once_with_its_cure(folder):
     assert [line.split(":")[0] for line in lines[1:]] == ["- requirements.txt", "- memory", "- free disk"]
     assert "pip install -r requirements.txt" in lines[1]
     assert not (folder / "metrics").exists() and not (folder / "outputs").exists()
+
+
+def test_the_hub_is_asked_for_only_by_those_who_name_it():
+    assert names_hub(["hub", "some/folder", None])
+    assert names_hub(["some/folder", "hub:GAIR/Abel-7B-002@38efa25", None])
+    assert names_hub(["sandbox", "some/folder", "hub:owner/sft@1234567"])
+    assert not names_hub(["sandbox", "hubris", None])
 
 
 @pytest.mark.slow

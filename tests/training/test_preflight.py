@@ -1,4 +1,5 @@
 import math
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -126,3 +127,18 @@ def test_training_lowers_the_loss_and_twice_gives_the_same_bytes(pairs, checkpoi
     steps = runs[0][1]
     assert [row["epoch"] for row in steps] == [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 5, 6, 6, 6]
     assert steps[-1]["loss"] < steps[0]["loss"] and all(row["gradient_norm"] > 0 for row in steps)
+
+
+def test_a_pad_token_that_is_the_end_token_hides_no_end(pairs, checkpoint, tmp_path):
+    """SmolLM2 pads with its end token; the end of every completion must be learned all the same."""
+    base = shutil.copytree(checkpoint, tmp_path / "base")
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.save_pretrained(base)
+    trainer = build_trainer(pairs, SETTINGS, seed=0, base=base, work=tmp_path / "work")
+    batch = trainer.data_collator([trainer.train_dataset[index] for index in range(4)])
+    for ids, seen, learned in zip(batch["input_ids"], batch["attention_mask"], batch["completion_mask"], strict=True):
+        last = int(seen.sum()) - 1
+        assert ids[last] == tokenizer.eos_token_id and learned[last] == 1
+        assert (ids[last + 1 :] == tokenizer.eos_token_id).all() and (learned[last + 1 :] == 0).all()
+    assert not batch["attention_mask"].all()  # some rows are padded
