@@ -1,10 +1,11 @@
-"""What was published of GSM8K (Cobbe et al. 2021) and GSM8K-Platinum (Vendrow et al. 2025), and how to read it.
+"""What was published of GSM8K (Cobbe et al. 2021) and GSM8K-Platinum (Vendrow et al. 2025), and how to get at it.
 
 GSM8K-Platinum is GSM8K's test set less 110 questions, with 10 answers mended: 1,209 questions (the guide counts 1,210).
 """
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,59 +19,70 @@ Row = dict  # `question`, `answer`, and in Platinum `cleaning_status`
 
 @dataclass(frozen=True)
 class PublishedSet:
-    """A split as it was published; `digest` is that of its content (see content_digest)."""
+    """A split as it was published on the hub; `digest` is that of its content (see content_digest)."""
 
     title: str
-    name: str  # on the hub
+    name: str
+    config: str
     split: str
     commit: str
     rows: int
     digest: str
 
 
+GSM8K_COMMIT = "740312add88f781978c0658806c59bc2815b9866"
 TRAIN = PublishedSet(
-    "GSM8K train",
+    "GSM8K train set",
     "openai/gsm8k",
+    "main",
     "train",
-    "740312add88f781978c0658806c59bc2815b9866",
+    GSM8K_COMMIT,
     7473,
-    "937e90ecc5698135a95d098621de3388f3b63bec4dbd8fc1b349adf8612890aa",
+    "d1e8a5a4ae21a7c76db259d2915e4e910530876fa605d380af7b56a44e884079",
 )
 TEST = PublishedSet(
-    "GSM8K test",
+    "GSM8K test set",
     "openai/gsm8k",
+    "main",
     "test",
-    "740312add88f781978c0658806c59bc2815b9866",
+    GSM8K_COMMIT,
     1319,
-    "5b736e25f3d1e6cdeef6b3d89e3dc71a7e3c20288f93f1bda635f6fbeb4f41b5",
+    "4558614006a05b676b45f3df0f3267f8c59e77365bbfb424e1f38c7b4add3f5b",
 )
 PLATINUM = PublishedSet(
-    "GSM8K-Platinum",
+    "GSM8K-Platinum test set",
     "madrylab/gsm8k-platinum",
+    "main",
     "test",
     "e762492455a1cf7967de89f05b6bef72fc713b66",
     1209,
-    "388a64acb4a24b015e239023b4482f128ab3f25f0b33bc58a3793219cbce8be8",
+    "74cd95c59d0c05ad00fcb17db4b4298e618904184b6f2dd1631520cecc90d50a",
 )
 
-# The names under which a split may lie in a folder: JSON Lines or Parquet, and the layout of the hub's repositories.
-PATTERNS = {
-    TRAIN: ("train.jsonl", "gsm8k_train.jsonl", "train.parquet", "main/train-*.parquet", "gsm8k/main/train-*.parquet"),
-    TEST: ("test.jsonl", "gsm8k_test.jsonl", "test.parquet", "main/test-*.parquet", "gsm8k/main/test-*.parquet"),
+# The names that a split may have in a folder, and where in it they are looked for: beside each other, in a copy of the
+# hub's repository, or in copies of both repositories.
+GSM8K_PLACES = (".", "main", "gsm8k/main")
+NAMES = {
+    TRAIN: ("train.jsonl", "gsm8k_train.jsonl", "train.parquet", "train-*-of-*.parquet"),
+    TEST: ("test.jsonl", "gsm8k_test.jsonl", "test.parquet", "test-*-of-*.parquet"),
     PLATINUM: (
         "platinum_test.jsonl",
         "gsm8k_platinum_test.jsonl",
         "platinum_test.parquet",
-        "gsm8k-platinum/main/test-*.parquet",
+        "gsm8k_platinum_test.parquet",
+        "gsm8k-platinum/main/test.parquet",
+        "gsm8k-platinum/main/test-*-of-*.parquet",
     ),
 }
+PLACES = {TRAIN: GSM8K_PLACES, TEST: GSM8K_PLACES, PLATINUM: (".",)}
+SHARD = re.compile(r".*-of-(\d+)\.parquet")
 
 
 def content_digest(rows: Sequence[Row]) -> str:
-    """SHA-256 over question and answer of every row in order, each pair as a line of ASCII-escaped JSON."""
+    """SHA-256 over question and answer of every row in order: what `jq -ca '[.question, .answer]'` prints for JSON Lines."""
     digest = hashlib.sha256()
     for row in rows:
-        digest.update(json.dumps([row["question"], row["answer"]]).encode() + b"\n")
+        digest.update(json.dumps([row["question"], row["answer"]], separators=(",", ":")).encode() + b"\n")
     return digest.hexdigest()
 
 
@@ -78,19 +90,29 @@ def is_published(rows: Sequence[Row], published: PublishedSet) -> bool:
     return len(rows) == published.rows and content_digest(rows) == published.digest
 
 
+def content_line(place: str, rows: Sequence[Row], published: PublishedSet) -> str:
+    """One line that says whether the rows are the published ones, and where the guide counts otherwise."""
+    if not is_published(rows, published):
+        return f"data: {place}: {len(rows):,} questions; content: not the published {published.title} of {published.rows:,}"
+    guide = "; the guide counts 1,210, but 1,209 were published" if published == PLATINUM else ""
+    return f"data: {place}: {len(rows):,} questions; content: the published {published.title}{guide}"
+
+
 def read_hub(published: PublishedSet) -> list[Row]:
     """The rows of a published split by the datasets library; InputError if it cannot be had or is not what was published."""
-    import datasets
+    import datasets  # takes a second, which only this source needs
 
     try:
-        loaded = datasets.load_dataset(published.name, "main", split=published.split, revision=published.commit)
-    # of the network, of a file cut short, of rows that do not decode
-    except (HTTPError, OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+        rows = list(datasets.load_dataset(published.name, published.config, split=published.split, revision=published.commit))
+    # OSError and HTTPError: no network, or the hub refuses. ValueError: a file cut short, or offline with only another
+    # config in the cache. DatasetsError: rows that do not decode, or another number of them than the hub's card says.
+    except (OSError, HTTPError, ValueError, datasets.exceptions.DatasetsError) as error:
+        cause = str(error).strip().partition("\n")[0]
         raise InputError(
-            f"data.source is 'hub', but {published.name} at {published.commit[:7]} cannot be fetched ({type(error).__name__}); "
-            f"set data.source in the profile to a folder that holds {' or '.join(PATTERNS[published][:2])} and the other splits"
+            f"data.source is 'hub', but {published.name} {published.split} at {published.commit[:7]} cannot be fetched "
+            f"({type(error).__name__}: {cause}); mend the network, or set data.source in the profile to a folder that holds "
+            "gsm8k_train.jsonl, gsm8k_test.jsonl and, where data.test_set is platinum or both, gsm8k_platinum_test.jsonl"
         ) from error
-    rows = list(loaded)
     if not is_published(rows, published):
         raise InputError(
             f"{published.name} {published.split} at {published.commit[:7]} has {len(rows)} rows of content "
@@ -100,14 +122,24 @@ def read_hub(published: PublishedSet) -> list[Row]:
     return rows
 
 
-def find_split(folder: Path, published: PublishedSet) -> Path:
-    """The one file of a split in a folder; InputError with the names looked for, or with those found beside each other."""
-    found = [path for pattern in PATTERNS[published] for path in sorted(folder.glob(pattern))]
+def find_split(folder: Path, published: PublishedSet) -> list[Path]:
+    """The one file of a split in a folder, or all its Parquet shards in order.
+
+    Raises InputError with the names looked for if there is none, with the names found if there are several files that
+    could be it, and if a shard is missing.
+    """
+    places = [(folder / place, name) for place in PLACES[published] for name in NAMES[published]]
+    found = [files for place, name in places if (files := sorted(place.glob(name)))]
     if not found:
         raise InputError(
-            f"data.source is the folder {folder}, which has no {published.split} split of {published.title.split()[0]}: none of "
-            f"{', '.join(PATTERNS[published])}"
+            f"data.source is the folder {folder}, which holds no {published.title}: none of {', '.join(NAMES[published])} is in "
+            f"{' or '.join(PLACES[published])} there"
         )
     if len(found) > 1:
-        raise InputError(f"data.source is the folder {folder}, with both {found[0].name} and {found[1].name}; leave one there")
-    return found[0]
+        names = " and ".join(str(files[0].relative_to(folder)) for files in found)
+        raise InputError(f"data.source is the folder {folder}, with both {names}, each a {published.title}; leave one there")
+    files = found[0]
+    shard = SHARD.fullmatch(files[0].name)
+    if shard and int(shard[1]) != len(files):
+        raise InputError(f"{files[0]}: {len(files)} of {int(shard[1])} files are there; fetch the others too")
+    return files

@@ -5,6 +5,7 @@ from typing import Literal
 
 from httpx2 import HTTPError
 from huggingface_hub import list_repo_commits
+from huggingface_hub.errors import HFValidationError
 
 from src.errors import InputError
 
@@ -27,7 +28,7 @@ def resolve_commit(kind: Literal["model", "dataset"], name: str, revision: str) 
         )
     try:
         commits = [commit.commit_id for commit in list_repo_commits(name, repo_type=kind)]
-    except (HTTPError, OSError) as error:
+    except (HTTPError, OSError, HFValidationError) as error:
         raise InputError(
             f"the commit {revision} of the {kind} {name} cannot be looked up ({type(error).__name__}); check name and network, "
             "or give all 40 digits, which need no looking up"

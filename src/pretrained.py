@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from httpx2 import HTTPError
 from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HFValidationError
 from peft import PeftModel
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GgufConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -79,7 +80,7 @@ def download(name: str, revision: str, key: str) -> tuple[str, str]:
         folder = snapshot_download(name, revision=commit, allow_patterns=[*SMALL_FILES, "*.safetensors"])
         if not list(Path(folder).glob("*.safetensors")):
             folder = snapshot_download(name, revision=commit, allow_patterns=[*SMALL_FILES, "*.bin"])
-    except (HTTPError, OSError) as error:
+    except (HTTPError, OSError, HFValidationError) as error:
         raise InputError(
             f"{key} is 'hub:{name}@{revision}', which cannot be fetched ({type(error).__name__}: {first_line(error)}); check the "
             f"name, the revision and the network, or give {key} the path of a folder that holds the model's files"

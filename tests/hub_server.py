@@ -1,7 +1,7 @@
 """The hub's protocol over local folders, as far as huggingface_hub, datasets and transformers use it to read.
 
 HF_ENDPOINT is read as those libraries are imported: run what must use the server in a process of its own, with
-`HubServer.environment` as its environment.
+`hub_environment` as its environment.
 """
 
 import hashlib
@@ -46,9 +46,6 @@ class HubServer:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
-
-    def environment(self, home: Path) -> dict[str, str]:
-        return hub_environment(self.url, home)
 
 
 def hub_environment(url: str, home: Path) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """A revision is pinned by its commit, and a model is fetched at it: against a hub on the loopback, by the real libraries."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 
 from src.errors import InputError
 from src.hub import resolve_commit
-from tests.hub_server import HubServer
+from tests.hub_server import HubServer, hub_environment
 
 ROOT = Path(__file__).parents[1]
 NEWEST, TWIN, OLD = "38efa25" + "0" * 33, "1234567" + "a" * 33, "1234567" + "b" * 33
@@ -21,7 +20,7 @@ def run_base_stage(folder: Path, endpoint: str, source: str) -> subprocess.Compl
     (folder / "profiles").mkdir(exist_ok=True)
     (folder / "params.yaml").write_text("profile: small\nseed: 0\n")
     (folder / "profiles/small.yaml").write_text(f"base: {{source: '{source}', adapter: null}}\n")
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "HF_ENDPOINT": endpoint, "HF_HOME": str(folder / "hub")}
+    environment = hub_environment(endpoint, folder / "hub") | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "src.stages.base"]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
@@ -34,6 +33,11 @@ def test_a_full_commit_needs_no_network():
 def test_what_may_move_is_refused(revision):
     with pytest.raises(InputError, match=f"is asked for at '{revision}', which is no commit"):
         resolve_commit("model", "owner/name", revision)
+
+
+def test_a_name_that_the_hub_cannot_have_is_an_error():
+    with pytest.raises(InputError, match="of the model owner/two words cannot be looked up .HFValidationError"):
+        resolve_commit("model", "owner/two words", "38efa25")
 
 
 @pytest.mark.slow

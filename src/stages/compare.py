@@ -70,8 +70,13 @@ def changed_questions(verdict: Verdict, baseline: dict[str, dict], coherence: di
 
 
 def check_same_gold(baseline: dict[str, dict], coherence: dict[str, dict]) -> None:
+    """InputError for a question that the two evaluations judge by another gold, or by another choice of sets."""
+
+    def judged_by(record: dict) -> tuple:
+        return record["gold"], record.get("in_platinum"), "gsm8k_correct" in record
+
     for question_id in baseline.keys() & coherence.keys():
-        if baseline[question_id]["gold"] != coherence[question_id]["gold"]:
+        if judged_by(baseline[question_id]) != judged_by(coherence[question_id]):
             raise InputError(f"question {question_id} has another gold in each evaluation; run `dvc repro` for both")
 
 

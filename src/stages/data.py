@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from src.errors import InputError, run_stage
-from src.gsm8k import PLATINUM, TEST, TRAIN, PublishedSet, find_split, is_published, read_hub
+from src.gsm8k import PLATINUM, TEST, TRAIN, PublishedSet, content_line, find_split, read_hub
 from src.params import load_profile_section
 from src.records import write_records
 from src.regime_w.answers import canonical, extract_answer, parse_number
@@ -31,6 +31,8 @@ class DataSettings:
 def load_splits(settings: DataSettings) -> tuple[list[dict], list[dict]]:
     """Question records (train, test) from the source; InputError if it cannot be read or is too small."""
     path = Path(settings.source)
+    if settings.test_set is not None and settings.source != "hub" and not path.is_dir():
+        raise InputError(f"data.test_set is {settings.test_set!r}, but {settings.source!r} has a test of its own; remove the key")
     if settings.source == "sandbox":
         if settings.train_questions is None or settings.test_questions is None:
             raise InputError("data.source is 'sandbox', which makes as many problems as asked: give both counts a number")
@@ -40,12 +42,11 @@ def load_splits(settings: DataSettings) -> tuple[list[dict], list[dict]]:
         test = read_test(settings.source, settings.test_set or "gsm8k")
     else:
         train, test = from_file(path, settings.test_questions)
-    if settings.test_set is not None and settings.source != "hub" and not path.is_dir():
-        raise InputError(f"data.test_set is {settings.test_set!r}, but {settings.source!r} has a test of its own; remove the key")
-    return (
-        first(train, settings.train_questions, "train_questions", settings.source),
-        first(test, settings.test_questions, "test_questions", settings.source),
-    )
+    train = first(train, settings.train_questions, "train_questions", settings.source)
+    test = first(test, settings.test_questions, "test_questions", settings.source)
+    if test and not any(record.get("in_platinum", True) for record in test):
+        raise InputError(f"data.test_questions is {len(test)}, but none of these is in GSM8K-Platinum, which decides; raise it")
+    return train, test
 
 
 def first(rows: list[dict], count: int | None, key: str, source: str) -> list[dict]:
@@ -80,13 +81,14 @@ def score_on_both(record: dict, platinum: dict | None) -> dict:
 def read_split(source: str, published: PublishedSet, name: str) -> list[dict]:
     """The question records of one split of GSM8K's layout, from the hub or from a folder."""
     if source == "hub":
-        rows = read_hub(published)
-        return records_of(((f"{published.name} {published.split} row {n}", row) for n, row in enumerate(rows)), name)
-    path = find_split(Path(source), published)
-    rows = list(read_rows(path))
+        place = f"{published.name} {published.split}"
+        rows = [(f"{place} row {number}", row) for number, row in enumerate(read_hub(published), start=1)]
+    else:
+        files = find_split(Path(source), published)
+        place = str(files[0])
+        rows = [row for file in files for row in read_rows(file)]
     records = records_of(iter(rows), name)
-    same = "" if is_published([row for _, row in rows], published) else "not "
-    print(f"data: {path}: {len(records):,} questions, {same}the content that was published as {published.title}")
+    print(content_line(place, [row for _, row in rows], published))
     return records
 
 
@@ -110,12 +112,12 @@ def from_file(path: Path, test_questions: int | None) -> tuple[list[dict], list[
 def read_rows(path: Path) -> Iterator[tuple[str, dict]]:
     """Each row with where it stands; InputError names the file and its line or row."""
     if path.suffix == ".parquet":
-        from pyarrow import ArrowInvalid
+        from pyarrow import ArrowException  # takes a while, which other sources need not wait for
         from pyarrow.parquet import read_table
 
         try:
             rows = read_table(path).to_pylist()
-        except ArrowInvalid as error:
+        except (ArrowException, OSError, UnicodeDecodeError) as error:  # no Parquet, broken pages, texts not in UTF-8
             raise InputError(f"{path}: not a whole Parquet file ({error}); fetch it again") from error
         yield from ((f"{path} row {number}", row) for number, row in enumerate(rows, start=1))
         return

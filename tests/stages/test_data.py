@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +10,9 @@ import pytest
 from pyarrow.parquet import write_table
 
 from src.errors import InputError
-from src.gsm8k import PLATINUM, TEST, TRAIN
+from src.gsm8k import PLATINUM, TEST, TRAIN, content_digest, find_split
 from src.stages.data import DataSettings, load_splits
-from tests.hub_server import HubServer
+from tests.hub_server import HubServer, hub_environment
 
 SHARED = os.environ.get("REGIME_W_SHARED_DATA")
 real_text = pytest.mark.skipif(SHARED is None, reason="GSM8K is not ours to ship; REGIME_W_SHARED_DATA names a folder with it")
@@ -86,13 +87,70 @@ def test_a_platinum_question_that_gsm8k_lacks_is_an_error(tmp_path):
 def test_two_files_of_one_split_are_an_error(tmp_path):
     write(tmp_path / "train.jsonl", ROWS[:5])
     write(tmp_path / "gsm8k_train.jsonl", ROWS[5:])
-    with pytest.raises(InputError, match="with both train.jsonl and gsm8k_train.jsonl; leave one there"):
+    with pytest.raises(InputError, match="with both train.jsonl and gsm8k_train.jsonl, each a GSM8K train set; leave one"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "train.jsonl",
+        "gsm8k_train.jsonl",
+        "train.parquet",
+        "train-00000-of-00001.parquet",
+        "main/train.jsonl",
+        "main/train-00000-of-00001.parquet",
+        "gsm8k/main/train-00000-of-00001.parquet",
+    ],
+)
+def test_a_split_is_found_by_the_names_that_it_goes_by(tmp_path, name):
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    assert find_split(tmp_path, TRAIN) == [path]
+
+
+def test_all_shards_of_a_split_are_read_in_order(tmp_path):
+    write_parquet(tmp_path / "main/train-00001-of-00002.parquet", ROWS[3:6])
+    write_parquet(tmp_path / "main/test.parquet", ROWS[6:])
+    with pytest.raises(InputError, match="train-00001-of-00002.parquet: 1 of 2 files are there; fetch the others too"):
+        load(tmp_path)
+    write_parquet(tmp_path / "main/train-00000-of-00002.parquet", ROWS[:3])
+    assert [q["gold"] for q in load(tmp_path)[0]] == ["2", "3", "4", "5", "6", "7"]
+
+
+def test_first_questions_that_platinum_dropped_are_no_test(tmp_path):
+    write(tmp_path / "train.jsonl", ROWS[:5])
+    write(tmp_path / "test.jsonl", ROWS[5:])
+    write(tmp_path / "platinum_test.jsonl", mended(ROWS[5:]))
+    assert len(load(tmp_path, test=2, test_set="both")[1]) == 2
+    with pytest.raises(InputError, match="data.test_questions is 1, but none of these is in GSM8K-Platinum"):
+        load(tmp_path, test=1, test_set="both")
+
+
+def test_it_is_said_whether_a_copy_is_what_was_published(tmp_path, capsys):
+    write(tmp_path / "train.jsonl", ROWS[:5])
+    write(tmp_path / "test.jsonl", ROWS[5:])
+    load(tmp_path)
+    assert "train.jsonl: 5 questions; content: not the published GSM8K train set of 7,473" in capsys.readouterr().out
+
+
+def test_the_digest_is_of_texts_and_their_order_alone():
+    rows = ROWS[:2]
+    assert content_digest([row | {"cleaning_status": None} for row in rows]) == content_digest(rows)
+    assert content_digest(rows[::-1]) != content_digest(rows)
+    # jq -ca '[.question, .answer]' | sha256sum
+    accented = [{"question": "Zo\u00eb?", "answer": "#### 2\n"}]
+    assert content_digest(accented) == "8b830daa3fe14cbcae4a27c4d771c6cf4f12a17a1039838e18a82001cb9c9e86"
 
 
 def test_a_parquet_file_cut_short_is_an_error(tmp_path):
     path = write_parquet(tmp_path / "q.parquet", ROWS)
-    path.write_bytes(path.read_bytes()[:-20])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    with pytest.raises(InputError, match="q.parquet: not a whole Parquet file"):
+        load(path, test=2)
+    path.write_bytes(whole[:4] + bytes(60) + whole[64:])  # the footer is right, a page is not
     with pytest.raises(InputError, match="q.parquet: not a whole Parquet file"):
         load(path, test=2)
 
@@ -113,7 +171,9 @@ def test_a_test_set_is_of_gsm8k_alone(tmp_path):
 def test_the_published_sets_from_a_folder(test_set, questions, capsys):
     train, test = load(SHARED, test_set=test_set)
     assert (len(train), len(test)) == (7473, questions)
-    assert "not the content" not in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "content: the published GSM8K train set" in told and "not the published" not in told
+    assert ("the guide counts 1,210, but 1,209 were published" in told) == (test_set != "gsm8k")
     if test_set == "both":
         assert sum(q["in_platinum"] for q in test) == 1209
         assert sum(q["gold"] != q["gsm8k_gold"] for q in test) == 10
@@ -141,7 +201,7 @@ def run_data_stage(folder: Path, endpoint: str, test_set: str, **variables: str)
     (folder / "profiles/small.yaml").write_text(
         f"data: {{source: hub, test_set: {test_set}, train_questions: null, test_questions: null}}\n"
     )
-    environment = os.environ | {"PYTHONPATH": str(root), "HF_ENDPOINT": endpoint, "HF_HOME": str(folder / "hub")} | variables
+    environment = hub_environment(endpoint, folder / "hub") | {"PYTHONPATH": str(root)} | variables
     command = [sys.executable, "-m", "src.stages.data"]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
@@ -154,7 +214,7 @@ def test_a_set_on_the_hub_that_is_not_what_was_published_is_refused(tmp_path):
         assert any(TRAIN.commit in asked for asked in hub.requests)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "error: openai/gsm8k train at 740312a has 6 rows of content" in done.stderr
-    assert "but 7473 of 937e90ecc569 were published" in done.stderr
+    assert "but 7473 of d1e8a5a4ae21 were published" in done.stderr
     assert not (tmp_path / "data/train.jsonl").exists()
 
 
@@ -164,7 +224,31 @@ def test_without_a_network_one_error_says_which_file_to_give(tmp_path, variables
     done = run_data_stage(tmp_path, "http://127.0.0.1:9", "platinum", **variables)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert done.stderr.count("error: ") == 1
-    assert "cannot be fetched" in done.stderr and "a folder that holds train.jsonl or gsm8k_train.jsonl" in done.stderr
+    assert "openai/gsm8k train at 740312a cannot be fetched (ConnectionError: " in done.stderr
+    assert "set data.source in the profile to a folder that holds gsm8k_train.jsonl, gsm8k_test.jsonl and" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_hub_that_fails_or_refuses_is_one_error(tmp_path):
+    gsm8k = hub_repository(tmp_path / "gsm8k", TRAIN.commit, train=ROWS[:6], test=ROWS[6:])
+    other_revision = {"f" * 40: gsm8k[TRAIN.commit]}
+    cut = shutil.copytree(gsm8k[TRAIN.commit], tmp_path / "cut")
+    for file in cut.glob("main/*.parquet"):
+        file.write_bytes(file.read_bytes()[:-20])
+    cases = (
+        ({}, None, "DatasetNotFoundError: Dataset 'openai/gsm8k' doesn't exist"),
+        ({("dataset", TRAIN.name): other_revision}, None, f"DatasetNotFoundError: Revision '{TRAIN.commit}' doesn't exist"),
+        ({("dataset", TRAIN.name): {TRAIN.commit: cut}}, None, "ArrowInvalid: Parquet magic bytes not found"),
+        ({("dataset", TRAIN.name): gsm8k}, 401, "HfHubHTTPError: Client error '401 Unauthorized'"),
+        ({("dataset", TRAIN.name): gsm8k}, 403, "FileNotFoundError: "),
+    )
+    for number, (repositories, status, cause) in enumerate(cases):
+        folder = tmp_path / f"run{number}"
+        folder.mkdir()
+        with HubServer(repositories, status) as hub:
+            done = run_data_stage(folder, hub.url, "gsm8k")
+        assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+        assert f"error: data.source is 'hub', but openai/gsm8k train at 740312a cannot be fetched ({cause}" in done.stderr
 
 
 @real_text
@@ -186,6 +270,7 @@ def test_the_published_sets_from_the_hub(tmp_path):
         done = run_data_stage(tmp_path, hub.url, "both")
     assert done.returncode == 0, done.stderr
     assert "data: 7,473 questions to train on, 1,319 to test on" in done.stdout
+    assert "content: the published GSM8K-Platinum test set; the guide counts 1,210, but 1,209 were published" in done.stdout
     test = [json.loads(line) for line in (tmp_path / "data/test.jsonl").open()]
     assert sum(q["in_platinum"] for q in test) == 1209
     assert sum(q.get("cleaning_status") == "revised" for q in test) == 10
@@ -224,7 +309,7 @@ def test_a_bad_line_is_named(tmp_path, broken, message):
 def test_a_source_that_is_not_there_says_what_to_give(tmp_path):
     with pytest.raises(InputError, match="no such file or folder, and it is neither 'sandbox' nor 'hub'"):
         load(tmp_path / "nothing")
-    with pytest.raises(InputError, match="no train split of GSM8K: none of train.jsonl, gsm8k_train.jsonl"):
+    with pytest.raises(InputError, match="no GSM8K train set: none of train.jsonl, gsm8k_train.jsonl.* is in . or main or"):
         load(tmp_path)
 
 
