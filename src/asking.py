@@ -1,15 +1,17 @@
-"""Put a list of requests to an engine, with progress shown from the start; shared by sampling and evaluation."""
+"""Put a list of requests to an engine, with progress shown and every text kept; shared by sampling and evaluation."""
 
+import hashlib
+import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import torch
 from tqdm import tqdm
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from src.engines.interface import Completion, Engine, Request
 from src.engines.templates import Template
@@ -17,6 +19,10 @@ from src.engines.transformers_engine import TransformersEngine
 from src.engines.vllm_engine import VllmEngine, VllmSettings
 from src.engines.workers import WorkersEngine, count_workers, gpus_by_machine
 from src.errors import InputError
+from src.journal import Journal, folder_digest, work_folder
+
+# Engine settings that change speed and memory, and no text (see src/engines/interface.py).
+FREE_OF_TEXT = ("batch_size", "workers")
 
 
 @dataclass(frozen=True)
@@ -44,18 +50,49 @@ def start_engine(settings: EngineSettings, model_folder: Path, adapter_folder: P
     # One engine on a cluster is a worker too: this machine may be the one without a GPU.
     if workers == 1 and not os.environ.get("RAY_ADDRESS"):
         return make()
-    tokenizer = AutoTokenizer.from_pretrained(model_folder)
-    return WorkersEngine(make, tokenizer, workers, gpus_each if gpus_by_machine() else 0, settings.batch_size)
+    return WorkersEngine(make, workers, gpus_each if gpus_by_machine() else 0, settings.batch_size)
 
 
-def ask(engine: Engine, requests: Sequence[Request], label: str) -> dict[str, Completion]:
-    """Completions by request key; the bar counts requests and shows tokens a second."""
-    completions: dict[str, Completion] = {}
+def load_tokenizer(model: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a checkpoint; InputError if there is none."""
+    if not model.is_dir():
+        raise InputError(f"{model}: no such checkpoint; run the stage that writes it (`dvc repro`)")
+    return AutoTokenizer.from_pretrained(model)
+
+
+def ask(
+    stage: str, settings: EngineSettings, requests: Sequence[Request], model: Path, adapter: Path | None = None
+) -> dict[str, Completion]:
+    """Completions by request key; the bar counts requests and shows tokens a second.
+
+    Every text is kept as it comes, and what was asked before of the same weights is not asked again: neither after a
+    kill, nor when there are more questions than last time.
+    """
+    engine = {key: value for key, value in asdict(settings).items() if key not in FREE_OF_TEXT}
+    depends_on = {"engine": engine, "model": folder_digest(model), "adapter": adapter and folder_digest(adapter)}
+    with work_folder(stage, depends_on) as folder, Journal(folder / "texts.jsonl") as journal:
+        if journal.spoiled:
+            print(f"{stage}: {journal.spoiled} kept texts were spoiled, and are asked again ({journal.path})", flush=True)
+        digests = {request.key: request_digest(request) for request in requests}
+        waiting = [request for request in requests if digests[request.key] not in journal.pieces]
+        if waiting:
+            for completion in show_progress(stage, start_engine(settings, model, adapter), waiting, len(requests)):
+                journal.add(digests[completion.key], [completion.text, completion.n_tokens, completion.finish_reason])
+        return {key: Completion(key, *journal.pieces[digest]) for key, digest in digests.items()}
+
+
+def show_progress(label: str, engine: Engine, waiting: Sequence[Request], total: int) -> Iterator[Completion]:
+    """The completions of the waiting requests, of `total` in all, under a bar that shows tokens a second."""
     tokens = 0
-    with tqdm(total=len(requests), desc=label, unit="text", smoothing=0.05) as bar:
-        for completion in engine.generate(requests):
-            completions[completion.key] = completion
+    with tqdm(total=total, initial=total - len(waiting), desc=label, unit="text", smoothing=0.05) as bar:
+        for completion in engine.generate(waiting):
+            yield completion
             tokens += completion.n_tokens
             bar.update()
             bar.set_postfix_str(f"{tokens / max(bar.format_dict['elapsed'], 1e-9):,.0f} tokens/s", refresh=False)
-    return completions
+
+
+def request_digest(request: Request) -> str:
+    """Names what is asked, whatever it is asked for: all of a request but its key."""
+    asked = [request.prompt, request.temperature, request.seed, request.max_tokens]
+    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:32]

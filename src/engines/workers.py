@@ -19,7 +19,6 @@ from typing import Any
 
 import torch
 from tqdm import tqdm
-from transformers import PreTrainedTokenizerBase
 
 from src.engines.interface import Completion, Engine, Request, refuse_doubled_keys
 from src.errors import InputError
@@ -89,7 +88,6 @@ class WorkersEngine:
     """`workers` engines that share the requests of one call.
 
     make_engine  builds one of them, in the worker's process; must be picklable: functools.partial of an importable class
-    tokenizer    that of the model, for the caller; no worker uses it
     gpus_each    GPUs of one worker; 0 gives it one CPU
     rows_each    requests handed to a worker at a time; moves speed alone
     One such engine at a time in a process. Everything ends with the process; `close` ends it earlier.
@@ -98,12 +96,10 @@ class WorkersEngine:
     def __init__(
         self,
         make_engine: Callable[[], Engine],
-        tokenizer: PreTrainedTokenizerBase,
         workers: int,
         gpus_each: float,
         rows_each: int,
     ) -> None:
-        self.tokenizer = tokenizer
         self.rows_each = rows_each
         join_ray()
         with ExitStack() as on_error:

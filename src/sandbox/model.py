@@ -27,6 +27,7 @@ from transformers import (
 
 from src.engines.templates import PLAIN_ENDING
 from src.regime_w.arms import ANSWER_REQUEST, INSTRUCTIONS, build_all_arms, build_prompt
+from src.training.callbacks import CHECKPOINT_STEPS, equip, newest_checkpoint
 
 BEGIN, END, PAD = "<s>", "</s>", "<pad>"
 WARMUP_STEPS = 50
@@ -200,6 +201,7 @@ def encode_lesson(tokenizer: PreTrainedTokenizerFast, lesson: Lesson) -> dict:
 def train_sandbox_model(records: Sequence[dict], settings: SandboxModelSettings, seed: int, folder: Path, work: Path) -> dict:
     """Train tokenizer and model on `records[first_question:]`, save both to `folder`.
 
+    `work` keeps the checkpoints; training goes on from the last whole one that is there.
     Returns the number of lessons and steps, the loss of the first step and the mean of the last ten (nats a token).
     """
     taught = records[settings.first_question :]
@@ -225,7 +227,8 @@ def train_sandbox_model(records: Sequence[dict], settings: SandboxModelSettings,
             remove_unused_columns=False,
             logging_steps=10,
             logging_first_step=True,
-            save_strategy="no",
+            save_strategy="steps",
+            save_steps=CHECKPOINT_STEPS,
             report_to=[],
             seed=seed,
             dataloader_pin_memory=False,
@@ -233,7 +236,8 @@ def train_sandbox_model(records: Sequence[dict], settings: SandboxModelSettings,
         train_dataset=data,
         data_collator=_LessonCollator(tokenizer.pad_token_id),
     )
-    trainer.train()
+    equip(trainer)
+    trainer.train(resume_from_checkpoint=newest_checkpoint(work))
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]

@@ -6,16 +6,18 @@ Writes  checkpoints/base   weights (safetensors) and tokenizer
 Params  seed; profile: base
 """
 
-from dataclasses import dataclass
+import shutil
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from src.errors import InputError, run_stage
 from src.files import whole_folder
+from src.journal import file_digest, work_folder
 from src.params import load_profile_section, load_value
 from src.pretrained import describe, fetch_pretrained
 from src.records import read_records, write_json
 from src.sandbox.model import SandboxModelSettings, train_sandbox_model
+from src.training.callbacks import checkpoints
 
 
 @dataclass(frozen=True)
@@ -28,18 +30,29 @@ class BaseSettings:
 def main() -> None:
     settings = load_profile_section("base", BaseSettings)
     seed = load_value("seed", int)
-    with whole_folder(Path("checkpoints/base")) as folder, TemporaryDirectory() as work:
+    with whole_folder(Path("checkpoints/base")) as folder:
         if settings.source == "sandbox":
-            if settings.sandbox is None:
-                raise InputError("base.source is 'sandbox', but the profile's base section has no `sandbox` settings")
-            if settings.adapter is not None:
-                raise InputError(f"base.adapter is {settings.adapter!r}, but source 'sandbox' is no pretrained model; remove it")
-            records = read_records(Path("data/train.jsonl"), "question")
-            told = train_sandbox_model(records, settings.sandbox, seed, folder, Path(work))
+            told = train_base(settings, seed, folder)
         else:
             told = fetch_pretrained(settings.source, settings.adapter, folder)
         told = {"source": settings.source} | describe(folder) | told
     write_json(Path("metrics/base.json"), told)
+
+
+def train_base(settings: BaseSettings, seed: int, folder: Path) -> dict:
+    """Train the sandbox's model into `folder`; a run that was killed goes on from its last checkpoint, to the same bytes."""
+    if settings.sandbox is None:
+        raise InputError("base.source is 'sandbox', but the profile's base section has no `sandbox` settings")
+    if settings.adapter is not None:
+        raise InputError(f"base.adapter is {settings.adapter!r}, but source 'sandbox' is no pretrained model; remove it")
+    questions = Path("data/train.jsonl")
+    records = read_records(questions, "question")
+    depends_on = {"settings": asdict(settings), "seed": seed, "questions": file_digest(questions)}
+    with work_folder("base", depends_on) as work:
+        told = train_sandbox_model(records, settings.sandbox, seed, folder, work)
+        for checkpoint in checkpoints(work):
+            shutil.rmtree(checkpoint)
+    return told
 
 
 if __name__ == "__main__":

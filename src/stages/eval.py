@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from src.asking import EngineSettings, ask, start_engine
+from src.asking import EngineSettings, ask, load_tokenizer
 from src.engines.interface import Completion, Request
 from src.engines.templates import wrap_prompt
 from src.errors import run_stage
@@ -83,18 +83,19 @@ def main() -> None:
     engine_settings = load_profile_section("engine", EngineSettings)
     questions = read_records(Path("data/test.jsonl"), "question")
     adapter = Path("checkpoints/dpo_coherence_lora") if policy == "coherence" else None
-    engine = start_engine(engine_settings, Path("checkpoints/base"), adapter)
+    base = Path("checkpoints/base")
+    tokenizer = load_tokenizer(base)
     requests = [
         Request(
             key=question["id"],
-            prompt=wrap_prompt(canonical_prompt(question["question"]), engine_settings.template, engine.tokenizer),
+            prompt=wrap_prompt(canonical_prompt(question["question"]), engine_settings.template, tokenizer),
             temperature=0.0,
             seed=0,  # greedy: nothing is drawn
             max_tokens=settings.max_tokens,
         )
         for question in questions
     ]
-    completions = ask(engine, requests, f"eval {policy}")
+    completions = ask(f"eval-{policy}", engine_settings, requests, base, adapter)
     records = [grade(question, completions[question["id"]]) for question in questions]
     write_records(Path(f"outputs/{policy}_eval.jsonl"), "evaluation", records)
     write_json(Path(f"metrics/{policy}.json"), evaluation_metrics(records, settings.confidence))

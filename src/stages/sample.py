@@ -9,7 +9,7 @@ Params  seed, arms; profile: sample, engine
 from dataclasses import dataclass
 from pathlib import Path
 
-from src.asking import EngineSettings, ask, start_engine
+from src.asking import EngineSettings, ask, load_tokenizer
 from src.engines.interface import Request
 from src.engines.templates import Template, wrap_prompt
 from src.errors import InputError, run_stage
@@ -55,9 +55,10 @@ def main() -> None:
             f"sample.questions is {settings.questions}, but data/train.jsonl has {len(questions)}; "
             "lower it, or raise data.train_questions in the profile"
         )
-    engine = start_engine(engine_settings, Path("checkpoints/base"))
-    asked = build_requests(questions[: settings.questions], arms, engine_settings.template, settings.max_tokens, engine.tokenizer)
-    completions = ask(engine, [request for _, _, request in asked], "sample")
+    base = Path("checkpoints/base")
+    template, tokenizer = engine_settings.template, load_tokenizer(base)
+    asked = build_requests(questions[: settings.questions], arms, template, settings.max_tokens, tokenizer)
+    completions = ask("sample", engine_settings, [request for _, _, request in asked], base)
     write_records(
         Path("data/trajectories.jsonl"),
         "trajectory",

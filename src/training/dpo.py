@@ -17,6 +17,7 @@ from trl import DPOConfig, DPOTrainer
 from src.engines.templates import encode_prompt
 from src.errors import InputError
 from src.records import read_json, write_json
+from src.training.callbacks import CHECKPOINT_STEPS, equip, newest_checkpoint
 from src.training.preflight import check_trainer
 
 STEP_COLUMNS = (
@@ -126,19 +127,24 @@ def build_trainer(pairs: Sequence[dict], settings: TrainSettings, seed: int, bas
         logging_steps=1,
         logging_first_step=True,
         remove_unused_columns=False,
-        save_strategy="no",
+        # What is shared out over processes would have to be gathered for every checkpoint: such a run starts anew.
+        save_strategy="no" if settings.sharding == "fsdp" else "steps",
+        save_steps=CHECKPOINT_STEPS,
+        save_on_each_node=True,
         report_to=[],
         seed=seed,
         data_seed=seed,
     )
     torch.manual_seed(seed)  # the adapter's first weights
-    return PairTrainer(
+    trainer = PairTrainer(
         model=model,
         args=args,
         train_dataset=Dataset.from_list(as_rows(pairs, tokenizer)),
         processing_class=tokenizer,
         peft_config=lora_config(settings.lora),
     )
+    equip(trainer)
+    return trainer
 
 
 def as_rows(pairs: Sequence[dict], tokenizer: PreTrainedTokenizerBase) -> list[dict]:
@@ -185,13 +191,14 @@ def train_adapter(
 ) -> tuple[dict, list[dict]]:
     """Train a fresh adapter on the base and save it to `adapter` (safetensors), alone or as one of many processes.
 
+    work     keeps the checkpoints; training goes on from the last whole one that is there
     returns  what the preflight saw, and a row a step: step, epoch (1, 2, …), loss, gradient_norm, learning_rate,
              reward_accuracy, reward_margin, logp_chosen, logp_rejected (sums over a text, in nats)
     """
     trainer = build_trainer(pairs, settings, seed, base, work)
     check_same_prompt_tokens(trainer, pairs, AutoTokenizer.from_pretrained(base))
     seen = check_trainer(trainer)
-    trainer.train()
+    trainer.train(resume_from_checkpoint=newest_checkpoint(work))
     weights = trainer.accelerator.get_state_dict(trainer.model_wrapped) if settings.sharding == "fsdp" else None
     if trainer.is_world_process_zero():
         save_adapter(trainer.model, adapter, weights)

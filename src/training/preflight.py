@@ -6,9 +6,10 @@ and take seconds.
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
-from transformers import PreTrainedTokenizerBase
+from transformers import AutoConfig, PreTrainedTokenizerBase
 from trl import DPOTrainer
 
 from src.engines.templates import encode_prompt
@@ -17,6 +18,24 @@ from src.errors import InputError
 # Policy and reference are the same weights at step 0, so the loss is ln 2 but for rounding of log-probabilities that
 # are summed over a text: 1e-3 was seen for the sandbox in bfloat16, and longer texts in larger models have more of it.
 LN2_TOLERANCE = {"float32": 1e-3, "bfloat16": 5e-2}
+# A token that is guessed costs the logarithm of the vocabulary; what costs more is told by other tokens than were learned.
+STRANGE = 1.2
+
+
+def check_tokenizer(tokenizer: PreTrainedTokenizerBase, base: Path) -> None:
+    """Check that the tokenizer is the base's own, without loading the base; raises InputError with the cause."""
+    if tokenizer.eos_token_id is None or tokenizer.pad_token_id is None:
+        raise InputError(
+            f"the tokenizer of {base} lacks an end or a pad token (eos {tokenizer.eos_token!r}, pad {tokenizer.pad_token!r}); "
+            "set both in its tokenizer_config.json"
+        )
+    config = AutoConfig.from_pretrained(base)
+    cure = "it is that of another model; run `dvc repro base`"
+    if len(tokenizer) > config.vocab_size:
+        raise InputError(f"the tokenizer of {base} has {len(tokenizer)} tokens, but the model only {config.vocab_size}: {cure}")
+    ends = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
+    if ends != [None] and tokenizer.eos_token_id not in ends:
+        raise InputError(f"the tokenizer of {base} ends texts by token {tokenizer.eos_token_id}, but the model by {ends}: {cure}")
 
 
 def check_pairs(
@@ -27,11 +46,6 @@ def check_pairs(
     pairs     preference records (prompt, chosen, rejected, question_id)
     returns   share of pairs cut at max_length tokens, and the longest pair in tokens
     """
-    if tokenizer.eos_token_id is None or tokenizer.pad_token_id is None:
-        raise InputError(
-            f"the tokenizer of {tokenizer.name_or_path} lacks an end or a pad token "
-            f"(eos {tokenizer.eos_token!r}, pad {tokenizer.pad_token!r}); set both in its tokenizer_config.json"
-        )
     lengths = [_check_pair(number, pair, tokenizer) for number, pair in enumerate(pairs, start=1)]
     truncated = sum(length > max_length for length in lengths) / len(lengths)
     if truncated > max_truncated_share:
@@ -48,7 +62,13 @@ def _check_pair(number: int, pair: dict, tokenizer: PreTrainedTokenizerBase) -> 
     if pair["chosen"] == pair["rejected"]:
         raise InputError(f"{where}: chosen and rejected are the same text, which teaches nothing; run `dvc repro prefs`")
     prompt = encode_prompt(tokenizer, pair["prompt"])
-    if tokenizer.bos_token_id is not None and prompt.count(tokenizer.bos_token_id) > 1:
+    begins = tokenizer.bos_token_id not in (None, tokenizer.eos_token_id)  # where both are one token, none is written
+    if begins and prompt[:1] != [tokenizer.bos_token_id]:
+        raise InputError(
+            f"{where}: the prompt does not begin with the begin token {tokenizer.bos_token!r}, which the model knows every text "
+            "to begin with: let the tokenizer add it (add_bos_token in its tokenizer_config.json), or change engine.template"
+        )
+    if begins and prompt.count(tokenizer.bos_token_id) > 1:
         raise InputError(
             f"{where}: the prompt holds the begin token {tokenizer.bos_token!r} {prompt.count(tokenizer.bos_token_id)} times; "
             "the template writes it and the tokenizer adds it again: change engine.template in the profile"
@@ -85,6 +105,8 @@ def check_trainer(trainer: DPOTrainer) -> dict[str, float]:
     with trainer.compute_loss_context_manager():
         loss = trainer.compute_loss(trainer.model, batch)
     loss.backward()
+    chosen = batch["completion_mask"][: len(batch["completion_mask"]) // 2]  # the other half is rejected
+    nats = -trainer._metrics["train"]["logps/chosen"][-1] * len(chosen) / chosen.sum().item()
     norm = torch.nn.utils.get_total_norm([p.grad for p in trainable if p.grad is not None]).item()
     trainer.model.zero_grad(set_to_none=True)
     trainer._metrics["train"].clear()
@@ -95,7 +117,12 @@ def check_trainer(trainer: DPOTrainer) -> dict[str, float]:
             f"the loss before the first step is {loss.item():.4f}, not ln 2 = 0.6931: policy and reference differ, so "
             "the reference is not the base that was sampled; start from a fresh adapter on checkpoints/base"
         )
-    return {"trainable_parameters": count, "first_gradient_norm": norm, "loss_at_step_0": loss.item()}
+    if nats > STRANGE * math.log(len(trainer.processing_class)):
+        raise InputError(
+            f"the base gives the chosen texts {nats:.1f} nats a token, worse than guessing: these are not its own texts, or the "
+            "tokenizer is that of another model; run `dvc repro base sample`"
+        )
+    return {"trainable_parameters": count, "first_gradient_norm": norm, "loss_at_step_0": loss.item(), "chosen_nats": nats}
 
 
 def _batch(trainer: DPOTrainer) -> int:

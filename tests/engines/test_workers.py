@@ -114,7 +114,7 @@ def start(checkpoint) -> Iterator[Callable[..., WorkersEngine]]:
     processes: set[int] = set()
 
     def start(count: int, kind: type = TransformersEngine) -> WorkersEngine:
-        engine = WorkersEngine(partial(kind, checkpoint, ROWS), None, count, 0, ROWS)
+        engine = WorkersEngine(partial(kind, checkpoint, ROWS), count, 0, ROWS)
         started.append(engine)
         processes.update(worker.process for worker in engine.workers)
         return engine
@@ -181,23 +181,23 @@ def test_what_an_engine_raises_comes_through_and_a_deadly_request_is_named(clust
 @pytest.mark.slow
 def test_a_checkpoint_that_is_missing_is_told_before_the_first_request(cluster, tmp_path):
     with pytest.raises(InputError, match=r"base: no such checkpoint; run the stage that writes it \(`dvc repro`\)$"):
-        WorkersEngine(partial(TransformersEngine, tmp_path / "base", ROWS), None, 1, 0, ROWS)
+        WorkersEngine(partial(TransformersEngine, tmp_path / "base", ROWS), 1, 0, ROWS)
     assert not ray.is_initialized()
 
 
 @pytest.mark.slow
 def test_workers_that_die_while_they_load_are_an_error(cluster):
     with pytest.raises(InputError, match=r"no worker is left; the last one died: .*lower engine\.batch_size"):
-        WorkersEngine(partial(os._exit, 1), None, 1, 0, ROWS)
+        WorkersEngine(partial(os._exit, 1), 1, 0, ROWS)
 
 
 @pytest.mark.slow
 def test_too_few_resources_are_an_error_at_once(cluster, checkpoint):
     make = partial(TransformersEngine, checkpoint, ROWS)
     with pytest.raises(InputError, match="engine.workers is 3, each on 1 CPU, but there is room for 2: the machines have 2 CPU"):
-        WorkersEngine(make, None, 3, 0, ROWS)
+        WorkersEngine(make, 3, 0, ROWS)
     with pytest.raises(InputError, match="engine.workers is 2, each on 2 GPU, but there is room for 1: the machines have 2 GPU"):
-        WorkersEngine(make, None, 2, 2, ROWS)
+        WorkersEngine(make, 2, 2, ROWS)
 
 
 @pytest.mark.slow
@@ -216,7 +216,7 @@ def test_a_cluster_that_others_fill_is_an_error_after_a_while(cluster, checkpoin
     other = ray.remote(EngineActor).options(num_cpus=2).remote()
     ray.get(other.enter.remote(os.getcwd()))
     with pytest.raises(InputError, match="2 of 2 workers found no room in 1 s; others use the cluster"):
-        WorkersEngine(partial(TransformersEngine, checkpoint, ROWS), None, 2, 0, ROWS)
+        WorkersEngine(partial(TransformersEngine, checkpoint, ROWS), 2, 0, ROWS)
 
 
 @pytest.mark.slow
@@ -254,7 +254,7 @@ def test_an_address_where_no_cluster_is_says_so_at_once(address, monkeypatch):
 def test_a_missing_ray_says_what_to_install(monkeypatch, checkpoint):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InputError, match="the module ray is missing: pip install -r requirements-gpu.txt"):
-        WorkersEngine(partial(TransformersEngine, checkpoint, ROWS), None, 2, 0, ROWS)
+        WorkersEngine(partial(TransformersEngine, checkpoint, ROWS), 2, 0, ROWS)
 
 
 LIKE_A_STAGE = """
@@ -265,7 +265,7 @@ from src.engines.workers import WorkersEngine
 from tests.engines.test_workers import processes_below, texts
 
 checkpoint, requests, rows = pickle.loads(sys.stdin.buffer.read())
-engine = WorkersEngine(partial(TransformersEngine, checkpoint, rows), None, 1, 0, rows)
+engine = WorkersEngine(partial(TransformersEngine, checkpoint, rows), 1, 0, rows)
 print(json.dumps([texts(engine, requests), sorted(processes_below(os.getpid()))]))
 """
 

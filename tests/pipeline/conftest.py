@@ -11,8 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 KEPT = (
-    "src", "profiles", "dvc.yaml", "params.yaml", "requirements.txt", "requirements-gpu.txt", "requirements-smollm2.txt",
-    ".dvcignore", ".gitignore",
+    "src", "profiles", "scripts", "sweeps", "Makefile", "dvc.yaml", "params.yaml",
+    "requirements.txt", "requirements-gpu.txt", "requirements-smollm2.txt", ".dvcignore", ".gitignore",
 )  # fmt: skip
 
 TINY_PROFILE = """
@@ -36,10 +36,8 @@ machine:
 """
 
 
-@pytest.fixture(scope="session")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def dvc_environment(scratch: Path) -> dict[str, str]:
     """Keeps DVC out of the home folder, and runs each stage by the interpreter that runs the tests."""
-    scratch = tmp_path_factory.mktemp("dvc")
     return os.environ | {
         "DVC_NO_ANALYTICS": "1",
         "DVC_GLOBAL_CONFIG_DIR": str(scratch / "global"),
@@ -51,6 +49,11 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "HF_HUB_OFFLINE": "1",
     }
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return dvc_environment(tmp_path_factory.mktemp("dvc"))
 
 
 @pytest.fixture(scope="session")
@@ -83,6 +86,18 @@ def make_repository(folder: Path, run, profile: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def repository(tmp_path_factory: pytest.TempPathFactory, run) -> Path:
-    """A copy whose profile is `tiny`."""
-    return make_repository(tmp_path_factory.mktemp("repository"), run, "tiny")
+def finished(tmp_path_factory: pytest.TempPathFactory, run) -> tuple[Path, str]:
+    """A copy of profile `tiny` in which `dvc repro` has run and is committed, and what it printed. No test changes it."""
+    folder = make_repository(tmp_path_factory.mktemp("finished"), run, "tiny")
+    printed = run(folder, "dvc", "repro").stdout
+    run(folder, "git", "add", "-A")
+    run(folder, "git", "commit", "-qm", "a run")
+    return folder, printed
+
+
+@pytest.fixture(scope="module")
+def reproduced(finished: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished repository for the tests of one module to change, each leaving it as it was."""
+    folder = tmp_path_factory.mktemp("reproduced") / "repository"
+    shutil.copytree(finished[0], folder, symlinks=True)
+    return folder

@@ -17,8 +17,8 @@ def definition(name: str) -> dict:
 
 
 def code_behind(path: str) -> set[str]:
-    """`path` and our files that it reaches through `from src.x import y`, at any depth."""
-    seen, todo = set(), [path]
+    """`path`, the package's own file, and our files that it reaches through `from src.x import y`, at any depth."""
+    seen, todo = set(), [path, "src/__init__.py"]
     while todo:
         path = todo.pop()
         if path in seen:

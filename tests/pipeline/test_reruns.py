@@ -23,10 +23,8 @@ def set_param(repository, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
-@pytest.fixture(scope="module")
-def reproduced(repository, run):
-    assert stages_run(run(repository, "dvc", "repro").stdout) == ALL
-    return repository
+def test_the_first_repro_runs_every_stage(finished):
+    assert stages_run(finished[1]) == ALL
 
 
 def test_a_second_repro_runs_nothing(reproduced, run):

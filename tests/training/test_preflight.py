@@ -1,6 +1,8 @@
+import json
 import math
 import shutil
 from dataclasses import replace
+from random import Random
 
 import pytest
 import torch
@@ -8,8 +10,10 @@ from transformers import AutoTokenizer
 
 from src.errors import InputError
 from src.regime_w.arms import canonical_prompt
+from src.sandbox.model import train_sandbox_model
 from src.training.dpo import LoraSettings, TrainSettings, build_trainer, train_adapter
-from src.training.preflight import check_pairs, check_trainer
+from src.training.preflight import check_pairs, check_tokenizer, check_trainer
+from tests.conftest import TINY
 
 SETTINGS = TrainSettings(
     learning_rate=1e-3,
@@ -72,6 +76,63 @@ def test_a_doubled_begin_token_stops(pairs, tokenizer):
     doubled = pairs[0] | {"prompt": tokenizer.bos_token + pairs[0]["prompt"]}
     with pytest.raises(InputError, match="begin token '<s>' 2 times"):
         check([doubled], tokenizer)
+
+
+def change_tokenizer(checkpoint, folder, change):
+    """A copy of the checkpoint whose tokenizer.json `change` has edited."""
+    base = shutil.copytree(checkpoint, folder / "base")
+    content = json.loads((base / "tokenizer.json").read_text())
+    change(content)
+    (base / "tokenizer.json").write_text(json.dumps(content))
+    return base
+
+
+def test_a_missing_begin_token_stops(pairs, checkpoint, tmp_path):
+    base = change_tokenizer(checkpoint, tmp_path, lambda content: content.update(post_processor=None))
+    with pytest.raises(InputError, match="does not begin with the begin token '<s>', which the model knows"):
+        check(pairs, AutoTokenizer.from_pretrained(base))
+
+
+def test_a_tokenizer_with_more_tokens_than_the_model_stops(checkpoint, tmp_path):
+    base = shutil.copytree(checkpoint, tmp_path / "base")
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    check_tokenizer(tokenizer, base)
+    tokenizer.add_tokens(["another model's"])
+    with pytest.raises(InputError, match="has 601 tokens, but the model only 600: it is that of another model"):
+        check_tokenizer(tokenizer, base)
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"), [({"eos_token": "<pad>"}, "ends texts by token 0"), ({"pad_token": None}, "lacks an end or a pad token")]
+)
+def test_a_tokenizer_with_another_end_or_without_a_pad_token_stops(checkpoint, change, cause):
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    for name, token in change.items():
+        setattr(tokenizer, name, token)
+    with pytest.raises(InputError, match=cause):
+        check_tokenizer(tokenizer, checkpoint)
+
+
+def test_a_tokenizer_of_the_same_size_but_of_another_model_stops(questions, pairs, tmp_path):
+    """The model knows some texts by heart; told by the tokens of others they are worse than guesses."""
+    learned = tmp_path / "learned"
+    learner = replace(TINY, rounds=100, learning_rate=1e-2, terse_wolfram=0.0, terse_maudlin=0.0)
+    train_sandbox_model(questions[:10], learner, 0, learned, tmp_path / "work")
+
+    def permute(content):
+        added = {token["content"] for token in content["added_tokens"]}
+        vocabulary = content["model"]["vocab"]
+        plain = [token for token in vocabulary if token not in added]
+        numbers = [vocabulary[token] for token in plain]
+        Random(0).shuffle(numbers)
+        vocabulary.update(zip(plain, numbers, strict=True))
+
+    own = build_trainer(pairs, SETTINGS, seed=0, base=learned, work=tmp_path / "one")
+    assert check_trainer(own)["chosen_nats"] < 1
+    other = change_tokenizer(learned, tmp_path, permute)
+    trainer = build_trainer(pairs, SETTINGS, seed=0, base=other, work=tmp_path / "two")
+    with pytest.raises(InputError, match="nats a token, worse than guessing: .* the tokenizer is that of another model"):
+        check_trainer(trainer)
 
 
 def test_a_prompt_that_merges_with_the_completion_stops(pairs, tokenizer):

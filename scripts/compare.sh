@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Both policies as DVC experiments, and what changed between them. Only stage `report` runs: both were evaluated before.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+case "${1:-}" in
+  "") ;;
+  --tag) ;;
+  *)
+    cat <<'TEXT'
+usage: scripts/compare.sh [--tag]
+
+Makes the experiments `baseline` and `coherence` of the run at hand and prints `dvc metrics diff baseline coherence`.
+
+--tag   also makes the Git tags of these names; after `git push --tags` any clone can compare, and needs to pull nothing
+TEXT
+    [ "$1" = --help ] && exit 0 || exit 2
+    ;;
+esac
+
+for policy in baseline coherence; do
+  # Of older commits too: from a third commit DVC cannot tell two experiments of one name apart. Not --force, which would
+  # run every stage again.
+  git for-each-ref --format='delete %(refname)' "refs/exps/**/$policy" | git update-ref --stdin
+  dvc exp run --name "$policy" --set-param "policy=$policy"
+  if [ "${1:-}" = --tag ]; then
+    git tag --force "$policy" "$(git for-each-ref --format='%(objectname)' "refs/exps/**/$policy")"
+  fi
+done
+dvc metrics diff baseline coherence
