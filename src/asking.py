@@ -18,7 +18,7 @@ from src.engines.templates import Template
 from src.engines.transformers_engine import TransformersEngine
 from src.engines.vllm_engine import VllmEngine, VllmSettings
 from src.engines.workers import WorkersEngine, count_workers, gpus_by_machine
-from src.errors import InputError
+from src.errors import InputError, exhausted
 from src.journal import Journal, folder_digest, work_folder
 
 # Engine settings that change speed and memory, and no text (see src/engines/interface.py).
@@ -76,8 +76,9 @@ def ask(
         digests = {request.key: request_digest(request) for request in requests}
         waiting = [request for request in requests if digests[request.key] not in journal.pieces]
         if waiting:
-            for completion in show_progress(stage, start_engine(settings, model, adapter), waiting, len(requests)):
-                journal.add(digests[completion.key], [completion.text, completion.n_tokens, completion.finish_reason])
+            with exhausted(folder, "lower engine.batch_size in the profile (finished texts are kept)"):
+                for completion in show_progress(stage, start_engine(settings, model, adapter), waiting, len(requests)):
+                    journal.add(digests[completion.key], [completion.text, completion.n_tokens, completion.finish_reason])
         return {key: Completion(key, *journal.pieces[digest]) for key, digest in digests.items()}
 
 

@@ -93,19 +93,33 @@ def work_folder(stage: str, depends_on: dict[str, Any]) -> Iterator[Path]:
 # --- finished pieces ---
 
 
+def read_pieces(path: Path) -> tuple[dict[str, Any], int]:
+    """The pieces in a journal's file, by key, and how many lines were spoiled: cut short, or not as they were written."""
+    pieces, spoiled = {}, 0
+    for line in path.read_bytes().split(b"\n") if path.exists() else ():
+        digest, _, content = line.partition(b" ")
+        if line and digest == _line_digest(content):
+            key, piece = json.loads(content)
+            pieces[key] = piece
+        else:
+            spoiled += bool(line)
+    return pieces, spoiled
+
+
 class Journal:
     """Finished pieces by key, in one file to which lines are only ever added, each with the digest of what it says.
 
-    A line that was cut short, or of which a bit has turned, is as if it had not been written: `spoiled` counts them.
+    A line that is spoiled is as if it had not been written. One process at a time: it holds the folder's lock.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path, self.pieces, self.spoiled = path, {}, 0
-        for line in path.read_bytes().split(b"\n") if path.exists() else ():
-            if line:
-                self._take(line)
-        self._file = path.open("ab")
-        self._file.write(b"\n")  # ends a line that was cut short
+        self.path = path
+        self.pieces, self.spoiled = read_pieces(path)
+        self._file = path.open("a+b")
+        if self._file.tell():
+            self._file.seek(-1, os.SEEK_END)
+            if self._file.read() != b"\n":
+                self._file.write(b"\n")  # ends the line that was cut short
         self._synced = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -113,14 +127,6 @@ class Journal:
 
     def __exit__(self, *error: object) -> None:
         self._file.close()
-
-    def _take(self, line: bytes) -> None:
-        digest, _, content = line.partition(b" ")
-        if digest != _line_digest(content):
-            self.spoiled += 1
-            return
-        key, piece = json.loads(content)
-        self.pieces[key] = piece
 
     def add(self, key: str, piece: Any) -> None:
         """Keep a piece (anything that JSON holds) under a key."""

@@ -26,6 +26,7 @@ from transformers import (
 )
 
 from src.engines.templates import PLAIN_ENDING
+from src.errors import exhausted
 from src.regime_w.arms import ANSWER_REQUEST, INSTRUCTIONS, build_all_arms, build_prompt
 from src.training.callbacks import CHECKPOINT_STEPS, equip, newest_checkpoint
 
@@ -237,8 +238,9 @@ def train_sandbox_model(records: Sequence[dict], settings: SandboxModelSettings,
         data_collator=_LessonCollator(tokenizer.pad_token_id),
     )
     equip(trainer)
-    trainer.train(resume_from_checkpoint=newest_checkpoint(work))
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    with exhausted(work, "lower base.sandbox.batch_size in the profile"):
+        trainer.train(resume_from_checkpoint=newest_checkpoint(work))
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
     losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]
     return {"lessons": len(data), "steps": trainer.state.global_step, "first_loss": losses[0], "last_loss": losses[-1]}

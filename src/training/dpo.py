@@ -15,7 +15,7 @@ from transformers.trainer_pt_utils import get_length_grouped_indices
 from trl import DPOConfig, DPOTrainer
 
 from src.engines.templates import encode_prompt
-from src.errors import InputError
+from src.errors import InputError, exhausted
 from src.records import read_json, write_json
 from src.training.callbacks import CHECKPOINT_STEPS, equip, newest_checkpoint
 from src.training.preflight import check_trainer
@@ -195,7 +195,13 @@ def train_adapter(
     returns  what the preflight saw, and a row a step: step, epoch (1, 2, …), loss, gradient_norm, learning_rate,
              reward_accuracy, reward_margin, logp_chosen, logp_rejected (sums over a text, in nats)
     """
-    trainer = build_trainer(pairs, settings, seed, base, work)
+    with exhausted(work, "lower train.batch_size, or set train.gradient_checkpointing: true in the profile"):
+        return _train(build_trainer(pairs, settings, seed, base, work), pairs, settings, base, adapter, work)
+
+
+def _train(
+    trainer: DPOTrainer, pairs: Sequence[dict], settings: TrainSettings, base: Path, adapter: Path, work: Path
+) -> tuple[dict, list[dict]]:
     check_same_prompt_tokens(trainer, pairs, AutoTokenizer.from_pretrained(base))
     seen = check_trainer(trainer)
     trainer.train(resume_from_checkpoint=newest_checkpoint(work))

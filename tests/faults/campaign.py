@@ -26,7 +26,7 @@ import psutil
 from ruamel.yaml import YAML
 from tqdm import tqdm
 
-from src.journal import Journal
+from src.journal import read_pieces
 from src.training.callbacks import checkpoints, is_whole
 from tests.pipeline.conftest import dvc_environment, make_repository
 
@@ -80,7 +80,7 @@ class Campaign:
 
     def texts(self) -> set[tuple[str, str]]:
         """Every finished text that is kept, by journal and key."""
-        return {(str(path), key) for path in self.journals() for key in Journal(path).pieces}
+        return {(str(path), key) for path in self.journals() for key in read_pieces(path)[0]}
 
     def sealed_step(self) -> int:
         """The step of the last whole checkpoint, of base or train."""
