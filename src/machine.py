@@ -185,13 +185,13 @@ def find_bucket(settings: Mapping[str, Any]) -> Finding:
         client.list_objects_v2(Bucket=where.netloc, Prefix=where.path.lstrip("/"), MaxKeys=1)
     except ClientError as error:
         cause = f"refused, {error.response['Error']['Code']}"
-    except BotoCoreError as error:
+    except (BotoCoreError, ValueError) as error:  # the latter for an endpoint that is no URL
         cause = type(error).__name__
     else:
         return Finding("DVC remote", "reachable", settings["url"], "ok")
     cure = (
-        "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the bucket's name (DVC makes none) and the remote's endpointurl "
-        "(dvc remote list, .dvc/config.local)"
+        "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the bucket's name (DVC makes none), the remote's endpointurl with its "
+        "http:// or https:// (dvc remote list, .dvc/config.local), and whether the server is up"
     )
     return Finding("DVC remote", "reachable", f"{settings['url']}: {cause}", "FAIL", cure)
 

@@ -111,8 +111,9 @@ with work_folder("stage", {}):
 """
 STAGE = """
 import time
-from src.errors import run_stage
-run_stage(lambda: (print("runs", flush=True), time.sleep(600)))
+import src
+print("runs", flush=True)
+time.sleep(600)
 """
 PARENT = """
 import subprocess, sys
@@ -135,10 +136,19 @@ def test_a_second_run_of_the_same_work_waits_and_says_for_whom(repository):
     first.communicate()
 
 
-def test_a_stage_ends_with_the_process_that_started_it():
+def test_a_stage_ends_with_the_dvc_that_started_it(monkeypatch):
+    monkeypatch.setenv("DVC_STAGE", "sample")
     parent = start(PARENT, STAGE)
     assert parent.stdout.readline() == "runs\n"
     parent.kill()
     # The pipe ends when nobody holds it: the stage has gone too.
     assert parent.stdout.read() == ""
+    parent.communicate()
+
+
+def test_a_stage_that_is_started_by_hand_outlives_its_shell():
+    parent = start(PARENT, STAGE.replace("600", "1") + 'print("ends", flush=True)')
+    assert parent.stdout.readline() == "runs\n"
+    parent.kill()
+    assert parent.stdout.read() == "ends\n"
     parent.communicate()

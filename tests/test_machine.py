@@ -2,7 +2,6 @@
 
 import http.server
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -25,6 +24,7 @@ from src.machine import (
     installed_version,
     judge_gpus,
 )
+from tests.s3_servers import KEY, SECRET, S3Server
 
 ROOT = Path(__file__).parents[1]
 H100 = Gpu("NVIDIA H100 80GB HBM3", 85.0, 9.0)
@@ -158,31 +158,17 @@ def test_a_default_remote_that_is_not_set_up_fails_by_name(repository):
 def s3(tmp_path_factory) -> Iterator[str]:
     """URL of a real S3 server, which checks signatures, with the empty bucket `results`."""
     pytest.importorskip("nanio", reason="the S3 server of requirements-dev.txt")
-    folder = tmp_path_factory.mktemp("s3")
-    (folder / "results").mkdir()
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "nanio", "serve", "--data-dir", folder, "--host", "127.0.0.1", "--port", str(port)],
-        env=os.environ | {"NANIO_ACCESS_KEY": "tester", "NANIO_SECRET_KEY": "testing-secret"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    for _ in range(100):
-        with socket.socket() as door:
-            if door.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        time.sleep(0.1)
-    yield f"http://127.0.0.1:{port}"
-    server.terminate()
-    server.wait()
+    server = S3Server("nanio", tmp_path_factory.mktemp("s3") / "nanio")
+    server.start()
+    server.client().create_bucket(Bucket="results")
+    yield server.url
+    server.kill()
 
 
 @pytest.fixture
 def keys(monkeypatch) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "tester")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing-secret")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -194,7 +180,7 @@ def test_a_bucket_is_reached_with_the_keys_of_the_environment(s3, keys):
 
 def test_keys_of_the_remote_itself_come_first(s3, keys, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not this one")
-    own = {"access_key_id": "tester", "secret_access_key": "testing-secret"}
+    own = {"access_key_id": KEY, "secret_access_key": SECRET}
     assert find_bucket({"url": "s3://results", "endpointurl": s3} | own).verdict == "ok"
 
 

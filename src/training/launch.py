@@ -26,7 +26,8 @@ import torch
 from accelerate import PartialState
 from transformers import AutoTokenizer
 
-from src.errors import InputError, die_with_parent, run_stage
+from src import die_with_parent
+from src.errors import InputError, run_stage
 from src.journal import file_digest, folder_digest, work_folder
 from src.params import load_profile_section, load_value
 from src.records import read_json, read_records, write_json
