@@ -93,7 +93,7 @@ start_s3
 echo "tiny: installs, runs, pushes; detached and watched"
 time inside ubuntu "$SETTINGS; PROFILE=tiny scripts/lambda.sh" >"$FOLDER/tiny.log" 2>&1
 expect 'apt-get install git make build-essential' "$FOLDER/tiny.log"
-expect 'files pushed' "$FOLDER/tiny.log"
+expect 'all on the remote' "$FOLDER/tiny.log"
 expect '== .* finished' "$FOLDER/tiny.log"
 test -n "$(find "$FOLDER/buckets/results/regime-w" -type f -print -quit)"
 if grep -rqs "$SECRET" "$ROOT/home/ubuntu/regime_w"; then echo "  the secret was written into the clone"; exit 1; fi

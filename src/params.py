@@ -7,19 +7,21 @@ reads them: 1e-5 is a number, and `yes` is a text.
 """
 
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import Node
 
-from src.errors import InputError
+from src.errors import InputError, shown
 
 PARAMS = Path("params.yaml")
+MOST_NODES = 100_000  # of a file with its aliases written out; real ones have some hundreds
 T = TypeVar("T")
 
 
@@ -40,15 +42,49 @@ PLAIN_TYPES: dict[type, tuple[str, Any]] = {
 }
 
 
+@dataclass(frozen=True)
+class Range:
+    """The numbers that a parameter may be: `words` finish the sentence "give ..."."""
+
+    words: str
+    holds: Callable[[float], bool]
+
+
+AT_LEAST_0 = Range("0 or more", lambda value: value >= 0)
+AT_LEAST_1 = Range("1 or more", lambda value: value >= 1)
+ABOVE_0 = Range("more than 0", lambda value: value > 0)
+PART = Range("more than 0 and at most 1", lambda value: 0 < value <= 1)
+SHARE = Range("0 to 1", lambda value: 0 <= value <= 1)
+CONFIDENCE = Range("more than 0 and at most 0.999999", lambda value: 0 < value <= 0.999999)
+BETWEEN_0_AND_1 = Range("more than 0 and less than 1", lambda value: 0 < value < 1)
+
+
+def require(settings: Any, allowed: Range, *names: str) -> None:
+    """ValueError if a field of a dataclass of parameters is not as `allowed`, for its __post_init__; None is passed over."""
+    values = ((name, getattr(settings, name)) for name in names)
+    wrong = [f"{name} is {shown(value)}" for name, value in values if value is not None and not allowed.holds(value)]
+    if wrong:
+        raise ValueError(f"{', '.join(wrong)}; give {allowed.words}")
+
+
+# The run's one seed: libraries refuse what is longer than 32 bits.
+Seed = Annotated[int, Range("a whole number from 0 to 2**32 - 1", lambda value: 0 <= value < 2**32)]
+
+
 def _nearest(key: Any, known: Iterable[str]) -> str:
-    close = get_close_matches(str(key), list(known), n=1)
+    close = get_close_matches(key, list(known), n=1) if isinstance(key, str) else []
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _name(key: Any) -> str:
+    """A key as messages name it: in YAML it may be anything."""
+    return key if isinstance(key, str) and len(key) <= 60 else shown(key)
 
 
 def _mismatch(value: Any, where: str, expected: str) -> str:
     if value is None:
         return f"{where} is empty (null); it must be {expected}"
-    return f"{where} is {value!r}, of type {type(value).__name__}; it must be {expected}"
+    return f"{where} is {shown(value)}, of type {type(value).__name__}; it must be {expected}"
 
 
 def _is_required(item: Field) -> bool:
@@ -65,10 +101,10 @@ def _convert_dataclass(cls: type, value: Any, where: str, problems: list[str]) -
     for key in value:
         if key not in known:
             hint = _nearest(key, known.keys() - value.keys())
-            problems.append(f"{where}.{key} is unknown{hint} (known: {', '.join(known)})")
+            problems.append(f"{where}.{_name(key)} is unknown{hint} (known: {', '.join(known)})")
     for name, item in known.items():
         if name not in value and _is_required(item):
-            problems.append(f"{where}.{name} is missing")
+            problems.append(f"{where}.{name} is missing; add it")
 
     types = get_type_hints(cls)
     given = {name: _convert(types[name], value[name], f"{where}.{name}", problems) for name in known if name in value}
@@ -86,6 +122,12 @@ def _convert(wanted: Any, value: Any, where: str, problems: list[str]) -> Any:
     if is_dataclass(wanted):
         return _convert_dataclass(wanted, value, where, problems)
     origin, arguments = get_origin(wanted), get_args(wanted)
+    if origin is Annotated:
+        inner, allowed = arguments
+        number = _convert(inner, value, where, problems)
+        if number is not None and not allowed.holds(number):
+            problems.append(f"{where} is {shown(value)}; give {allowed.words}")
+        return number
     if origin in (Union, UnionType) and NoneType in arguments and len(arguments) == 2:
         inner = next(argument for argument in arguments if argument is not NoneType)
         return None if value is None else _convert(inner, value, where, problems)
@@ -133,32 +175,59 @@ def from_mapping(cls: type[T], mapping: Mapping[str, Any], where: str) -> T:
 # --- files ---
 
 
-def _read_yaml(path: Path) -> dict:
-    if not path.is_file():
-        raise InputError(f"{path} does not exist (looked from {Path.cwd()}); run from the repository's root")
+def _count_nodes(node: Node, counted: dict[int, int]) -> int:
+    """The nodes of a YAML tree with its aliases written out; `counted` has those known by id, for no node is counted twice."""
+    if id(node) not in counted:
+        counted[id(node)] = 1  # of a node that holds itself
+        parts = node.value if isinstance(node.value, list) else []
+        inner = (part for item in parts for part in (item if isinstance(item, tuple) else (item,)))
+        counted[id(node)] += sum(_count_nodes(part, counted) for part in inner)
+    return counted[id(node)]
+
+
+def _parse_yaml(path: Path, text: str) -> Any:
     try:
         # pure, so that one parser reads the files whether or not its C sibling is installed
-        content = YAML(typ="safe", pure=True).load(path.read_bytes().decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 at byte {error.start + 1}; save it as UTF-8") from error
+        tree = YAML(typ="safe", pure=True).compose(text)
+        if tree is not None and _count_nodes(tree, {}) > MOST_NODES:
+            raise InputError(f"{path}: broken YAML: its aliases stand for more than {MOST_NODES:,} values; write them out")
+        return YAML(typ="safe", pure=True).load(text)
     except MarkedYAMLError as error:
         # The parser's advice on duplicate keys is to allow them, which is no cure: leave its notes out.
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         cause = error.problem or error.context
         raise InputError(f"{path}{line}: broken YAML: {cause}; mend the line") from error
     except YAMLError as error:
-        raise InputError(f"{path}: broken YAML: {error}") from error
+        cause = ", ".join(line.strip() for line in str(error).splitlines())
+        raise InputError(f"{path}: broken YAML: {cause}; mend that place") from error
+    except RecursionError as error:
+        raise InputError(f"{path}: broken YAML: brackets or sections are nested too deep to read; mend the file") from error
+    except (ValueError, KeyError) as error:  # a date of month 13, a number of 5,000 digits, `!!bool maybe`
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: broken YAML: a value that cannot be read: {error}; mend it") from error
+
+
+def _read_yaml(path: Path) -> dict:
+    if not path.is_file():
+        cause = "is no regular file" if path.exists() else f"does not exist (looked from {Path.cwd()})"
+        raise InputError(f"{path} {cause}; run from the repository's root, and restore the file from Git")
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 at byte {error.start + 1}; save it as UTF-8") from error
+    content = _parse_yaml(path, text)
     if content is None:
         raise InputError(f"{path} is empty; restore it from Git")
     if not isinstance(content, dict):
-        raise InputError(f"{path} holds {type(content).__name__}, not sections by name")
+        raise InputError(f"{path} holds {type(content).__name__}, not sections by name; restore it from Git")
     return content
 
 
 def _entry(content: dict, key: str, path: Path) -> Any:
     if key not in content:
-        known = ", ".join(names := [str(name) for name in content])
-        raise InputError(f"{path}: {key!r} is missing{_nearest(key, names)} (the file has: {known})")
+        known = ", ".join(names := [_name(name) for name in content])
+        raise InputError(f"{path}: {key!r} is missing{_nearest(key, names)} (the file has: {known}); add it")
     return content[key]
 
 
@@ -181,7 +250,7 @@ def profile_path(path: Path = PARAMS) -> Path:
     if profile not in known:
         raise InputError(
             f"{path}: profile is {profile!r}, and {folder} has no {profile}.yaml{_nearest(profile, known)} "
-            f"(there are: {', '.join(known) or 'none'})"
+            f"(there are: {', '.join(known) or 'none'}); name one of them"
         )
     return folder / f"{profile}.yaml"
 

@@ -257,17 +257,25 @@ def _one_number(text: str) -> Fraction | None:
     return sign * value if _is_remark(text[end:]) else None
 
 
+def _undecorated(before: str) -> str:
+    """The text without the decoration at its end, and without spaces of any width and signs that cannot be seen."""
+    end = len(before)
+    while end and (before[end - 1] in DECORATION or not before[end - 1].isprintable()):
+        end -= 1
+    return before[:end]
+
+
 def _sign(before: str) -> int | None:
     """1 or -1 from what stands before the digits; None if that makes them part of something else."""
     if PRODUCT_BEFORE.search(before):
         return None
-    words = before.rstrip(DECORATION)
+    words = _undecorated(before)
     spaced = any(sign.isspace() for sign in before[len(words) :])
     sign = 1
     if words.endswith(("+", "-")):
         sign = -1 if words.endswith("-") else 1
         signless = words[:-1]
-        words = signless.rstrip(DECORATION)
+        words = _undecorated(signless)
         # "x-18" and "total - 18" subtract, or set off; "about -18" and "total: - 18" are negative.
         if words and (spaced or words == signless) and not words.endswith(":"):
             return None

@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil, sqrt
+from math import ceil, exp, lgamma, log, log1p, sqrt
 from statistics import NormalDist
 from typing import Literal
 
@@ -106,12 +106,81 @@ def smallest_detectable_difference(discordant: int, n: int, alpha: float = 0.05)
     return None if significant == 0 else (discordant - 2 * (significant - 1)) / n
 
 
+def _significant_sizes(n: int, alpha: float) -> list[int]:
+    """For 0 … n discordant questions, how many sizes 0, 1, … of the smaller side give `mcnemar_exact` < alpha."""
+    sizes, size = [], 0
+    tail, term = 0, 1  # of the binomial coefficients C(discordant, i): the sum of those before `size`, and that of `size`
+    for discordant in range(n + 1):
+        if 2 * (tail + term) / 2**discordant < alpha:  # one more question makes room for one more size at most
+            size, tail, term = size + 1, tail + term, term * (discordant - size) // (size + 1)
+        sizes.append(size)
+        # Pascal's rule, from `discordant` to one more.
+        tail = 2 * tail - term * size // (discordant - size + 1)
+        term = term * (discordant + 1) // (discordant + 1 - size)
+    return sizes
+
+
+def _binomial(successes: int, n: int, share: float) -> float:
+    """Probability of so many successes in n draws."""
+    if share <= 0 or share >= 1:
+        return float(successes == (n if share >= 1 else 0))
+    ways = lgamma(n + 1) - lgamma(successes + 1) - lgamma(n - successes + 1)
+    return exp(ways + successes * log(share) + (n - successes) * log1p(-share))
+
+
+def _power(difference: float, discordant_share: float, n: int, sizes: list[int]) -> float:
+    """Probability, 0 … 1, that n questions drawn anew show a true difference: that `paired_verdict` names the better side.
+
+    difference        the true one, a share of the questions, 0 … discordant_share
+    discordant_share  true share of the questions that only one of the policies gets right, above 0
+    sizes             `_significant_sizes` of n
+
+    Exact: summed over the number of discordant questions drawn, and over how they fall to the two sides.
+    """
+    against = (1 - difference / discordant_share) / 2  # of the discordant questions, those on the losing side
+    power = tail = 0.0  # tail: probability that the losing side has less than `size`
+    before = 0
+    for discordant, size in enumerate(sizes):
+        if size > before:
+            tail += _binomial(size - 1, discordant, against)
+        weight = _binomial(discordant, n, discordant_share)
+        if weight < 1e-18 and discordant > n * discordant_share:
+            break  # all that follow weigh less still, together nothing that a float could hold
+        power += weight * tail
+        if size:  # the next question may be the one too many
+            tail -= against * _binomial(size - 1, discordant, against)
+        before = size
+    return power
+
+
+def difference_at_power(discordant: int, n: int, power: float = 0.8, alpha: float = 0.05) -> float | None:
+    """Least true difference, 0 … 1, that n questions drawn anew would show with this probability.
+
+    To show it is to name the better side by exact McNemar at level alpha. The share of questions that are
+    discordant is taken to be as it was here, discordant / n, and the number drawn varies. A true difference of
+    `smallest_detectable_difference` would mostly be found about half of the time, so this one is larger.
+    In steps of at most 1e-6, rounded up. None where not even all of them on one side would be found so often.
+    """
+    _check_level("power", power)
+    _check_level("alpha", alpha)
+    _check_counts(n, discordant=discordant)
+    share, sizes = discordant / n, _significant_sizes(n, alpha)
+    if discordant == 0 or _power(share, share, n, sizes) < power:
+        return None
+    low, high = 0.0, share
+    while high - low > 1e-6:
+        middle = (low + high) / 2
+        low, high = (low, middle) if _power(middle, share, n, sizes) >= power else (middle, high)
+    return high
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What the test set says about coherence against baseline.
 
     Accuracies and intervals are shares (0.01 is one point); `difference` is coherence - baseline.
-    `smallest_detectable_difference` is None where no outcome would have been significant.
+    `smallest_detectable_difference` is None where no outcome would have been significant, and
+    `difference_at_power` where no true difference would have been found so often.
     """
 
     verdict: Literal["improved", "worse", "no evidence"]
@@ -128,6 +197,7 @@ class Verdict:
     fixed_ids: list[str]
     broken_ids: list[str]
     smallest_detectable_difference: float | None
+    difference_at_power: float | None
 
 
 def _check_same_questions(baseline: Mapping[str, bool], coherence: Mapping[str, bool]) -> None:
@@ -152,11 +222,13 @@ def paired_verdict(
     coherence_correct: Mapping[str, bool],
     alpha: float = 0.05,
     confidence: float = 0.95,
+    power: float = 0.8,
 ) -> Verdict:
     """Compare the policies by question id -> answered correctly.
 
     `improved` or `worse` where exact McNemar gives p < alpha, by the side that has more discordant
     questions; otherwise `no evidence`, which is not evidence of no difference. Ids in sorted order.
+    `power` is the one at which `difference_at_power` states the difference that would have been found.
     Raises ValueError where the two do not hold the same question ids, or none.
     """
     _check_level("alpha", alpha)
@@ -184,4 +256,5 @@ def paired_verdict(
         fixed_ids=fixed_ids,
         broken_ids=broken_ids,
         smallest_detectable_difference=smallest_detectable_difference(fixed + broken, n, alpha),
+        difference_at_power=difference_at_power(fixed + broken, n, power, alpha),
     )

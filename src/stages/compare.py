@@ -10,19 +10,26 @@ Params  compare
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Literal
 
 from src.errors import InputError, run_stage
-from src.params import load_section
-from src.records import read_records, write_json, write_records
+from src.params import BETWEEN_0_AND_1, CONFIDENCE, load_section, require
+from src.records import read_records, write_json, write_records, write_text
 from src.regime_w.statistics import Verdict, paired_verdict
+
+BASELINE, COHERENCE = Path("outputs/baseline_eval.jsonl"), Path("outputs/coherence_eval.jsonl")
 
 
 @dataclass(frozen=True)
 class CompareSettings:
     alpha: float = 0.05  # the verdict's level
     confidence: float = 0.95  # of the intervals
+
+    def __post_init__(self) -> None:
+        require(self, BETWEEN_0_AND_1, "alpha")
+        require(self, CONFIDENCE, "confidence")
 
 
 def marks(records: dict[str, dict], key: Literal["correct", "gsm8k_correct"]) -> dict[str, bool]:
@@ -34,7 +41,7 @@ def judge_marks(baseline: dict[str, bool], coherence: dict[str, bool], settings:
     try:
         return paired_verdict(baseline, coherence, settings.alpha, settings.confidence)
     except ValueError as error:
-        raise InputError(f"outputs/baseline_eval.jsonl and outputs/coherence_eval.jsonl: {error}") from error
+        raise InputError(f"{BASELINE} and {COHERENCE}: {error}: run `dvc repro` for both") from error
 
 
 def verdict_metrics(verdict: Verdict) -> dict:
@@ -51,6 +58,7 @@ def verdict_metrics(verdict: Verdict) -> dict:
         "fixed": verdict.fixed,
         "broken": verdict.broken,
         "smallest_detectable_difference": verdict.smallest_detectable_difference,
+        "difference_at_power": verdict.difference_at_power,
     }
 
 
@@ -70,14 +78,19 @@ def changed_questions(verdict: Verdict, baseline: dict[str, dict], coherence: di
 
 
 def check_same_gold(baseline: dict[str, dict], coherence: dict[str, dict]) -> None:
-    """InputError for a question that the two evaluations judge by another gold, or by another choice of sets."""
+    """InputError for a question with another text in each, or judged by another gold or another choice of sets."""
 
     def judged_by(record: dict) -> tuple:
         return record["gold"], record.get("in_platinum"), "gsm8k_correct" in record
 
-    for question_id in baseline.keys() & coherence.keys():
-        if judged_by(baseline[question_id]) != judged_by(coherence[question_id]):
-            raise InputError(f"question {question_id} has another gold in each evaluation; run `dvc repro` for both")
+    for question_id in [i for i in baseline if i in coherence]:
+        one, other = baseline[question_id], coherence[question_id]
+        if one["question"] != other["question"] or judged_by(one) != judged_by(other):
+            what = "gold" if one["question"] == other["question"] else "text"
+            raise InputError(
+                f"{BASELINE} and {COHERENCE}: question {question_id} has another {what} in each evaluation; "
+                "run `dvc repro` for both"
+            )
 
 
 def write_accuracy(path: Path, verdict: Verdict) -> None:
@@ -85,21 +98,18 @@ def write_accuracy(path: Path, verdict: Verdict) -> None:
         ("baseline", verdict.baseline_accuracy, *verdict.baseline_interval),
         ("coherence", verdict.coherence_accuracy, *verdict.coherence_interval),
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["policy", "bound", "percent"])
-        for policy, accuracy, low, high in rows:
-            for bound, share in (("low", low), ("accuracy", accuracy), ("high", high)):
-                writer.writerow([policy, bound, round(100 * share, 3)])
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["policy", "bound", "percent"])
+    for policy, accuracy, low, high in rows:
+        for bound, share in (("low", low), ("accuracy", accuracy), ("high", high)):
+            writer.writerow([policy, bound, round(100 * share, 3)])
+    write_text(path, text.getvalue())
 
 
 def main() -> None:
     settings = load_section("compare", CompareSettings)
-    baseline, coherence = (
-        {r["id"]: r for r in read_records(Path(f"outputs/{policy}_eval.jsonl"), "evaluation")}
-        for policy in ("baseline", "coherence")
-    )
+    baseline, coherence = ({r["id"]: r for r in read_records(path, "evaluation")} for path in (BASELINE, COHERENCE))
     check_same_gold(baseline, coherence)
     verdict = judge_marks(marks(baseline, "correct"), marks(coherence, "correct"), settings)
     metrics = verdict_metrics(verdict)

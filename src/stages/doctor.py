@@ -27,7 +27,7 @@ from src.machine import (
     find_remote,
 )
 from src.params import load_profile_section, load_profile_value
-from src.records import write_json, write_text
+from src.records import require_file, write_json, write_text
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,8 @@ def examine(settings: MachineSettings, sources: Sequence[str | None]) -> list[Fi
 
     A remote and the cache's type matter to runs of hours, so runs without a GPU leave them out.
     """
+    for file in ("requirements.txt", "requirements-gpu.txt"):
+        require_file(Path(file), "restore it from Git")
     found = [find_python(), find_packages(Path("requirements.txt"))]
     if settings.gpus:
         found += [
@@ -103,8 +105,12 @@ def examine(settings: MachineSettings, sources: Sequence[str | None]) -> list[Fi
         found.append(find_hub())
     if settings.gpus:
         from dvc.config import Config  # a tenth of a second, and only a repository has one
+        from dvc.exceptions import DvcException
 
-        dvc_config = Config.from_cwd()
+        try:
+            dvc_config = Config.from_cwd()
+        except DvcException as error:
+            raise InputError(f".dvc/config cannot be read ({error}); mend it, or restore it from Git") from error
         found += [find_cache_type(dvc_config, os.geteuid()), find_remote(dvc_config)]
     return found
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Literal
 
 from src.errors import run_stage
-from src.params import load_section, load_value
-from src.records import read_json, write_json, write_text
+from src.params import Seed, load_section, load_value
+from src.records import read_metrics, write_json, write_text
 from src.regime_w.criteria import CriteriaSettings, Criterion, judge
 
 POLICIES = ("baseline", "coherence")
@@ -42,6 +42,8 @@ def verdict_part(verdict: Mapping, train: Mapping) -> str:
         if least is None
         else f"With {changed} questions changed, only a difference of {points(least)} points or more could have been significant."
     )
+    if (at_power := verdict["difference_at_power"]) is not None:
+        able += f" A true difference of {points(at_power)} points would be found by four of five such tests."
     untrained = "" if train["trained"] else f"\n\nThe adapter was not trained: {train['reason']}."
     return (
         f"**{verdict['verdict']}**: {points(verdict['difference'])} points of accuracy "
@@ -113,11 +115,11 @@ def training_part(train: Mapping) -> str:
 
 def main() -> None:
     policy = load_value("policy", Literal[POLICIES])
-    profile, seed = load_value("profile", str), load_value("seed", int)
+    profile, seed = load_value("profile", str), load_value("seed", Seed)
     settings = load_section("criteria", CriteriaSettings)
-    metrics = {p: read_json(Path(f"metrics/{p}.json")) for p in POLICIES}
+    metrics = {p: read_metrics(Path(f"metrics/{p}.json"), "policy") for p in POLICIES}
     rollouts, prefs, train, verdict = (
-        read_json(Path(f"metrics/{name}.json")) for name in ("rollouts", "prefs", "train", "verdict")
+        read_metrics(Path(f"metrics/{name}.json"), name) for name in ("rollouts", "prefs", "train", "verdict")
     )
     criteria = judge(rollouts, prefs, train, verdict, settings)
     hold = sum(criterion.holds for criterion in criteria)

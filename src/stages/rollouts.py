@@ -41,6 +41,16 @@ def group_by_question(trajectories: Sequence[dict]) -> dict[str, list[dict]]:
     return groups
 
 
+def check_same_questions(questions: Mapping[str, dict], groups: Mapping[str, list[dict]]) -> None:
+    """InputError for a question that is gone since it was sampled, or was another then: its gold would judge other answers."""
+    for question_id, trajectories in groups.items():
+        where = f"data/trajectories.jsonl: question {question_id}"
+        if question_id not in questions:
+            raise InputError(f"{where} is not in data/train.jsonl; run `dvc repro sample`")
+        if any(questions[question_id]["question"].strip() not in trajectory["prompt"] for trajectory in trajectories):
+            raise InputError(f"{where} was asked in other words than data/train.jsonl has; run `dvc repro sample`")
+
+
 def score(question: dict, trajectories: list[dict], settings: ScoringSettings) -> dict:
     """The rollouts record of one question."""
     scores = score_question(trajectories, parse_number(question["gold"]), settings)
@@ -89,9 +99,7 @@ def main() -> None:
     settings = load_section("scoring", ScoringSettings)
     questions = {q["id"]: q for q in read_records(Path("data/train.jsonl"), "question")}
     groups = group_by_question(read_records(Path("data/trajectories.jsonl"), "trajectory"))
-    unknown = [question_id for question_id in groups if question_id not in questions]
-    if unknown:
-        raise InputError(f"data/trajectories.jsonl: question {unknown[0]} is not in data/train.jsonl; run `dvc repro sample`")
+    check_same_questions(questions, groups)
     rollouts = [score(questions[key], group, settings) for key, group in tqdm(groups.items(), "rollouts", unit="question")]
     write_records(Path("data/regime_w_rollouts.jsonl"), "rollouts", rollouts)
     metrics = rollout_metrics(rollouts)

@@ -6,11 +6,12 @@ from itertools import product
 
 import numpy as np
 import pytest
-from scipy.stats import binom, binomtest
+from scipy.stats import binom, binomtest, bootstrap, norm
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
 from src.regime_w.statistics import (
+    difference_at_power,
     mcnemar_exact,
     paired_bootstrap_interval,
     paired_verdict,
@@ -49,6 +50,18 @@ def test_wilson_stays_within_0_and_1_and_holds_the_share():
     assert 0 < low < 0.3 < high < 1
 
 
+def test_wilson_agrees_with_scipy_and_solves_the_score_equation():
+    """At a bound p the share lies z standard errors from p, the error being that of p itself."""
+    for n, confidence in product([*range(1, 31), 1209], [0.5, 0.9, 0.95, 0.99]):
+        z = norm.ppf((1 + confidence) / 2)
+        for successes in range(0, n + 1, max(1, n // 30)):
+            bounds = wilson_interval(successes, n, confidence)
+            expected = binomtest(successes, n).proportion_ci(confidence, method="wilson")
+            assert bounds == pytest.approx((expected.low, expected.high), abs=1e-12)
+            for bound in bounds:
+                assert (successes / n - bound) ** 2 == pytest.approx(z * z * bound * (1 - bound) / n, abs=1e-12)
+
+
 # --- McNemar ---
 
 
@@ -59,6 +72,22 @@ def test_mcnemar_agrees_with_statsmodels_and_scipy():
         p = mcnemar_exact(fixed, broken)
         assert p == pytest.approx(binomtest(fixed, fixed + broken).pvalue, rel=1e-9)
         assert p == pytest.approx(mcnemar([[0, fixed], [broken, 0]], exact=True).pvalue, rel=1e-9)
+
+
+def test_mcnemar_agrees_with_statsmodels_on_every_table_of_up_to_sixty():
+    for discordant in range(1, 61):
+        for broken in range(discordant + 1):
+            expected = mcnemar([[7, discordant - broken], [broken, 11]], exact=True).pvalue
+            assert mcnemar_exact(discordant - broken, broken) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("discordant", range(1, 13))
+def test_mcnemar_is_all_ways_to_fall_counted(discordant: int):
+    """p is the share of the 2^discordant ways that are as uneven or more."""
+    uneven = [abs(sum(way)) for way in product([1, -1], repeat=discordant)]
+    for broken in range(discordant + 1):
+        as_uneven = sum(other >= abs(discordant - 2 * broken) for other in uneven)
+        assert mcnemar_exact(discordant - broken, broken) == as_uneven / 2**discordant
 
 
 @pytest.mark.parametrize(
@@ -113,6 +142,23 @@ def test_bootstrap_agrees_with_adding_up_draws_one_by_one(fixed, broken, n):
         weights = np.convolve(weights, one_draw)
     low, high = np.searchsorted(np.cumsum(weights), [0.025, 0.975])
     assert paired_bootstrap_interval(fixed, broken, n) == ((low - n) / n, (high - n) / n)
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.95])
+@pytest.mark.parametrize(("fixed", "broken", "n"), [(90, 60, 1209), (5, 31, 200), (12, 2, 50), (1, 1, 30)])
+def test_bootstrap_is_where_that_of_scipy_goes_with_more_resamples(fixed, broken, n, confidence):
+    """Of scipy's resamples, as many lie up to a bound as its probability says, within 4 standard errors."""
+    differences = np.repeat([1, -1, 0], [fixed, broken, n - fixed - broken])
+    resamples = 20_000
+    settings = {"n_resamples": resamples, "confidence_level": confidence, "method": "percentile"}
+    found = bootstrap((differences,), np.mean, rng=np.random.default_rng([fixed, broken]), **settings)
+    sums = np.rint(found.bootstrap_distribution * n)
+    bounds = np.rint(np.array(paired_bootstrap_interval(fixed, broken, n, confidence)) * n)
+    for bound, probability in zip(bounds, [(1 - confidence) / 2, (1 + confidence) / 2], strict=True):
+        error = 4 * np.sqrt(probability * (1 - probability) / resamples)
+        assert np.mean(sums < bound) < probability + error
+        assert np.mean(sums <= bound) > probability - error
+    assert bounds / n == pytest.approx(list(found.confidence_interval), abs=1.01 / n)
 
 
 @pytest.mark.parametrize(("fixed", "broken", "value"), [(0, 0, 0.0), (20, 0, 1.0), (0, 20, -1.0)])
@@ -178,6 +224,7 @@ def test_the_verdict_holds_what_it_is_built_from():
     assert result.coherence_interval == wilson_interval(48, 50, 0.9)
     assert result.difference_interval == paired_bootstrap_interval(12, 2, 50, 0.9)
     assert result.smallest_detectable_difference == smallest_detectable_difference(14, 50)
+    assert result.difference_at_power == difference_at_power(14, 50, power=0.8)
     assert result.fixed_ids == sorted(f"fixed-{i}" for i in range(12))
     assert result.broken_ids == ["broken-0", "broken-1"]
 
@@ -208,7 +255,11 @@ def test_no_questions_are_refused():
         lambda: paired_bootstrap_interval(1, 1, 3, confidence=0.0),
         lambda: smallest_detectable_difference(4, 3),
         lambda: smallest_detectable_difference(1, 3, alpha=0.0),
+        lambda: difference_at_power(4, 3),
+        lambda: difference_at_power(1, 3, power=80),
+        lambda: difference_at_power(1, 3, alpha=1.0),
         lambda: paired_verdict({"a": True}, {"a": True}, alpha=5),
+        lambda: paired_verdict({"a": True}, {"a": True}, power=0.0),
     ],
 )
 def test_impossible_counts_and_levels_are_refused(call):

@@ -1,0 +1,147 @@
+"""Ways to break a file, and what a case of malformed input says of itself."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+Break = Callable[[Path], None]  # changes one thing in a folder
+PROFILE = "profiles/small.yaml"
+LACKING = object()  # as a key's new value: without the key
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    stage: str  # and its argument, as on the command line
+    breaks: Break
+    place: str  # file, line or key
+    cause: str
+    cure: str
+
+
+RUN = "run the stage that writes it"
+NOT_READABLE = "mend it, or run the stage that writes the file again"
+
+
+# --- ways to break a file ---
+
+
+def whole(path: str, content: bytes) -> Break:
+    """The file with other content."""
+
+    def breaks(folder: Path) -> None:
+        (folder / path).write_bytes(content)
+
+    return breaks
+
+
+def changed(path: str, change: Callable[[bytes], bytes]) -> Break:
+    def breaks(folder: Path) -> None:
+        before = (folder / path).read_bytes()
+        after = change(before)
+        assert after != before, f"nothing changes in {path}"
+        (folder / path).write_bytes(after)
+
+    return breaks
+
+
+def replaced(path: str, old: bytes, new: bytes) -> Break:
+    return changed(path, lambda content: content.replace(old, new, 1))
+
+
+def without(path: str) -> Break:
+    return lambda folder: (folder / path).unlink()
+
+
+def folder_instead(path: str) -> Break:
+    def breaks(folder: Path) -> None:
+        (folder / path).unlink()
+        (folder / path).mkdir()
+
+    return breaks
+
+
+def pipe_instead(path: str) -> Break:
+    def breaks(folder: Path) -> None:
+        (folder / path).unlink()
+        os.mkfifo(folder / path)
+
+    return breaks
+
+
+def link_instead(path: str, target: str) -> Break:
+    def breaks(folder: Path) -> None:
+        (folder / path).unlink()
+        (folder / path).symlink_to(target)
+
+    return breaks
+
+
+def line(path: str, number: int, change: Callable[[bytes], bytes]) -> Break:
+    """The line of that number, from 1, changed."""
+
+    def change_line(content: bytes) -> bytes:
+        lines = content.splitlines(keepends=True)
+        lines[number - 1] = change(lines[number - 1].rstrip(b"\n")) + b"\n"
+        return b"".join(lines)
+
+    return changed(path, change_line)
+
+
+def record(path: str, number: int, **changes: Any) -> Break:
+    """The record on that line with other values; LACKING takes a key away."""
+
+    def change(text: bytes) -> bytes:
+        kept = json.loads(text) | changes
+        return json.dumps({key: value for key, value in kept.items() if value is not LACKING}).encode()
+
+    return line(path, number, change)
+
+
+def metric(path: str, *keys: str, value: Any = LACKING) -> Break:
+    """A JSON file in which the value at those keys is another, or is gone."""
+
+    def change(content: bytes) -> bytes:
+        root = inner = json.loads(content)
+        for key in keys[:-1]:
+            inner = inner[key]
+        if value is LACKING:
+            del inner[keys[-1]]
+        else:
+            inner[keys[-1]] = value
+        return json.dumps(root).encode()
+
+    return changed(path, change)
+
+
+def setting(path: str, key: str, text: str | None) -> Break:
+    """A YAML file in which the value at a dotted key is what `text` says in YAML; None takes the key away."""
+
+    def breaks(folder: Path) -> None:
+        content = YAML(typ="safe").load((folder / path).read_text())
+        *sections, last = key.split(".")
+        section = content
+        for name in sections:
+            section = section[name]
+        section[last] = "PUT IT HERE"
+        if text is None:
+            del section[last]
+        with (folder / path).open("w") as file:
+            YAML().dump(content, file)
+        written = (folder / path).read_text()
+        (folder / path).write_text(written.replace("PUT IT HERE", text or ""))
+
+    return breaks
+
+
+def both(*breaks: Break) -> Break:
+    def all_of_them(folder: Path) -> None:
+        for one in breaks:
+            one(folder)
+
+    return all_of_them

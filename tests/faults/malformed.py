@@ -1,0 +1,21 @@
+"""The table of malformed input: what is broken, the stage that meets it, and the words of place, cause and cure that it must say.
+
+A case breaks one thing in a folder in which every stage has just passed (see good_folder in test_malformed.py).
+"""
+
+from tests.faults.breaking import Case
+from tests.faults.malformed_models import checkpoint_cases
+from tests.faults.malformed_params import setting_cases, yaml_cases
+from tests.faults.malformed_records import LINES, files_that_do_not_fit, lines_cases, metric_cases, value_cases
+from tests.faults.malformed_sources import source_cases
+
+CASES: list[Case] = [
+    *(case for door in LINES for case in lines_cases(door)),
+    *value_cases(),
+    *files_that_do_not_fit(),
+    *source_cases(),
+    *yaml_cases(),
+    *setting_cases(),
+    *metric_cases(),
+    *checkpoint_cases(),
+]

@@ -1,0 +1,375 @@
+"""Malformed records and metrics: every input of every stage that is one of our own files."""
+
+import gzip
+import json
+import pickle
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tests.faults.breaking import (
+    LACKING,
+    NOT_READABLE,
+    PROFILE,
+    RUN,
+    Break,
+    Case,
+    both,
+    changed,
+    folder_instead,
+    line,
+    link_instead,
+    metric,
+    pipe_instead,
+    record,
+    replaced,
+    setting,
+    whole,
+    without,
+)
+
+# --- JSON Lines: every input of every stage, broken in every way ---
+
+
+@dataclass(frozen=True)
+class Lines:
+    """An input of a stage: a file of at least two records, and of them a key of text and a key of another kind of record."""
+
+    stage: str
+    path: str
+    text_key: str
+    other_kind: str  # a file of records of another kind
+
+
+LINES = [
+    Lines("base", "data/train.jsonl", "question", "data/trajectories.jsonl"),
+    Lines("sample", "data/train.jsonl", "question", "data/coherence_preferences.jsonl"),
+    Lines("rollouts", "data/train.jsonl", "answer", "outputs/baseline_eval.jsonl"),
+    Lines("rollouts", "data/trajectories.jsonl", "text", "data/train.jsonl"),
+    Lines("prefs", "data/regime_w_rollouts.jsonl", "question", "data/trajectories.jsonl"),
+    Lines("train", "data/coherence_preferences.jsonl", "chosen", "data/regime_w_rollouts.jsonl"),
+    Lines("eval baseline", "data/test.jsonl", "question", "outputs/baseline_eval.jsonl"),
+    Lines("eval coherence", "data/test.jsonl", "gold", "data/trajectories.jsonl"),
+    Lines("compare", "outputs/baseline_eval.jsonl", "text", "data/test.jsonl"),
+    Lines("compare", "outputs/coherence_eval.jsonl", "text", "data/train.jsonl"),
+]
+MEND = "Mend the line, or run the stage"
+
+
+def value(raw: bytes, key: str) -> Callable[[bytes], bytes]:
+    """A line in which the value of a key of text is other JSON."""
+    mark = "\ue000"
+
+    def change(text: bytes) -> bytes:
+        return json.dumps(json.loads(text) | {key: mark}).encode().replace(b'"\\ue000"', raw)
+
+    return change
+
+
+def lines_cases(door: Lines) -> Iterator[Case]:
+    path, key = door.path, door.text_key
+
+    def case(name: str, breaks: Break, cause: str, cure: str, number: int | None = 2) -> Case:
+        if door.stage == "base":
+            breaks = both(breaks, setting(PROFILE, "base.source", "sandbox"))
+        return Case(f"{path}: {name}", door.stage, breaks, f"{path}:{number}" if number else path, cause, cure)
+
+    def at_line_2(name: str, change: Callable[[bytes], bytes], cause: str, cure: str = MEND) -> Case:
+        return case(name, line(path, 2, change), cause, cure)
+
+    yield at_line_2("a line cut short", lambda text: text[: len(text) // 2], "not JSON")
+    yield at_line_2("a blank line", lambda text: b"", "the line is blank")
+    yield at_line_2("NUL bytes", lambda text: bytes(8) + text, "not JSON")
+    yield at_line_2("two records on a line", lambda text: text + text, "Extra data")
+    yield at_line_2("a comment", lambda text: b"# " + text, "not JSON")
+    yield at_line_2("a byte that is no UTF-8", lambda text: b"\xff" + text, "not UTF-8: byte 1 is 0xff")
+    yield at_line_2("a character cut in two", lambda text: text[:-1] + b', "\xc3', "not UTF-8")
+    yield at_line_2("NaN", value(b"NaN", key), "NaN is not a number that JSON knows")
+    yield at_line_2("Infinity", value(b"-Infinity", key), "-Infinity is not a number that JSON knows")
+    yield at_line_2("5,000 digits", value(b"9" * 5000, key), "a number of 5000 digits")
+    yield at_line_2("deep brackets", value(b"[" * 9000 + b"]" * 9000, key), "nested too deep")
+    yield at_line_2("a key twice", lambda text: b'{"' + key.encode() + b'": "x", ' + text[1:], f"key '{key}' stands twice")
+    yield at_line_2("single quotes", lambda text: text.replace(b'"', b"'"), "not JSON")
+    yield at_line_2("an array", lambda text: b"[" + text + b"]", "not a JSON object", NOT_READABLE)
+    yield at_line_2("a bare text", lambda text: b'"text"', "not a JSON object", NOT_READABLE)
+    yield at_line_2("null", lambda text: b"null", "holds None, not a JSON object", NOT_READABLE)
+    yield at_line_2("a number for a text", value(b"1e999", key), f"key '{key}' is inf, not a text", NOT_READABLE)
+    yield at_line_2("brackets for a text", value(b"[" * 90 + b"]" * 90, key), f"key '{key}' is [", NOT_READABLE)
+    yield at_line_2("half a surrogate pair", value(b'"\\ud83d"', key), "half a surrogate pair", NOT_READABLE)
+    yield at_line_2("null for a text", value(b"null", key), f"key '{key}' is None, not a text", NOT_READABLE)
+    yield case("a key is missing", record(path, 2, **{key: LACKING}), f"key '{key}' is missing", NOT_READABLE)
+    yield case("an unknown key", record(path, 2, golden=1), "key 'golden' is unknown (known: ", NOT_READABLE)
+    yield case("a record twice", changed(path, lambda c: c.splitlines(True)[0] + c), "stands on line 1 already", NOT_READABLE)
+    yield case("the file cut short", changed(path, lambda c: b"".join(c.splitlines(True)[:2])[:-9]), "not JSON", MEND)
+    yield case("a byte order mark", changed(path, lambda c: b"\xef\xbb\xbf" + c), "save it as UTF-8 without one", MEND, 1)
+    yield case("UTF-16", changed(path, lambda c: c.decode().encode("utf-16")), "not UTF-8: byte 1", MEND, 1)
+    yield case("UTF-16 without a mark", changed(path, lambda c: c.decode().encode("utf-16-be")), "not JSON", MEND, 1)
+    yield case("gzip", changed(path, gzip.compress), "not UTF-8: byte 2 is 0x8b", MEND, 1)
+    yield case("a pickle", whole(path, pickle.dumps([1])), "not UTF-8", MEND, 1)
+    yield case("one array", changed(path, lambda c: b"[" + c.replace(b"\n", b",\n") + b"{}]"), "not JSON", MEND, 1)
+    yield case("white space alone", whole(path, b"  \n\n"), "the line is blank", MEND, 1)
+    yield case("a folder", folder_instead(path), "is a folder, not a file", RUN, None)
+    yield case("a pipe", pipe_instead(path), "is no regular file", RUN, None)
+    yield case("a link to nothing", link_instead(path, "nowhere"), "a link to nowhere, which leads to no file", RUN, None)
+    yield case("a link to itself", link_instead(path, Path(path).name), "which leads to no file", RUN, None)
+    yield case("a disk that fails", link_instead(path, "/proc/self/mem"), "Input/output error", "the disk fails", None)
+    yield case("no such file", without(path), "does not exist", RUN, None)
+    yield Case(
+        f"{path}: another stage's records",
+        door.stage,
+        both(
+            lambda folder: (folder / path).write_bytes((folder / door.other_kind).read_bytes()) and None,
+            setting(PROFILE, "base.source", "sandbox"),
+        ),
+        f"{path}:1",
+        "is unknown (known: ",
+        NOT_READABLE,
+    )
+    if door.stage != "train":  # no pair at all may be what a base gives
+        yield case("an empty file", whole(path, b""), "is empty", "run the stage that writes it again", None)
+
+
+# --- single values of records ---
+
+
+def value_cases() -> Iterator[Case]:
+    def case(stage: str, path: str, key: str, wrong: Any, cause: str) -> Case:
+        return Case(f"{path}: {key} = {wrong!r:.40}", stage, record(path, 2, **{key: wrong}), f"{path}:2", cause, NOT_READABLE)
+
+    train, test, trajectories = "data/train.jsonl", "data/test.jsonl", "data/trajectories.jsonl"
+    rollouts, pairs, evaluation = (
+        "data/regime_w_rollouts.jsonl",
+        "data/coherence_preferences.jsonl",
+        "outputs/coherence_eval.jsonl",
+    )
+    yield case("sample", train, "id", "", "key 'id' is blank")
+    yield case("sample", train, "id", 7, "key 'id' is 7, not a text")
+    yield case("sample", train, "question", " \n", "key 'question' is blank")
+    yield case("rollouts", train, "gold", "many", "key 'gold' is 'many', no number")
+    yield case("rollouts", train, "gold", "1/0", "key 'gold' is '1/0', no number")
+    yield case("rollouts", train, "gold", 12, "key 'gold' is 12, not a text")
+    yield case("rollouts", train, "in_platinum", True, "of the keys gsm8k_gold, in_platinum it has in_platinum")
+    yield case("eval baseline", test, "gold", "", "key 'gold' is '', no number")
+    yield case("eval baseline", test, "gsm8k_gold", "12", "of the keys gsm8k_gold, in_platinum it has gsm8k_gold")
+    yield case("rollouts", trajectories, "arm_name", "wolfram_4", "key 'arm_name' is 'wolfram_4', not one of wolfram_0")
+    yield case("rollouts", trajectories, "arm_name", ["wolfram_1"], "key 'arm_name' is ['wolfram_1'], not one of")
+    yield case("rollouts", trajectories, "seed", 42.5, "key 'seed' is 42.5, not a whole number")
+    yield case("rollouts", trajectories, "seed", True, "key 'seed' is True, not a whole number")
+    yield case("rollouts", trajectories, "seed", 10**400, "not a whole number of at most 64 bits")
+    yield case("rollouts", trajectories, "temperature", -0.2, "key 'temperature' is -0.2, less than 0")
+    yield case("rollouts", trajectories, "temperature", "0.2", "key 'temperature' is '0.2', not a finite number")
+    yield case("rollouts", trajectories, "temperature", 10**400, "not a finite number")
+    yield case("rollouts", trajectories, "n_tokens", -1, "key 'n_tokens' is -1, less than 0")
+    yield case("rollouts", trajectories, "n_tokens", 4.0, "key 'n_tokens' is 4.0, not a whole number")
+    yield case("rollouts", trajectories, "finish_reason", "eos", "key 'finish_reason' is 'eos', not one of stop, length")
+    yield case("prefs", rollouts, "s_end", 1.5, "key 's_end' is 1.5, not within 0 and 1")
+    yield case("prefs", rollouts, "s_path", None, "key 's_path' is None, not a finite number")
+    yield case("prefs", rollouts, "s_cf", -0.5, "key 's_cf' is -0.5, not within 0 and 1")
+    yield case("prefs", rollouts, "consensus", 5, "key 'consensus' is 5, not a text")
+    yield case("prefs", rollouts, "trajectories", {}, "key 'trajectories' is {}, not a list")
+    yield case("prefs", rollouts, "trajectories", [], "has 0 trajectories, by none")
+    yield case("train", pairs, "pair_type", "other", "key 'pair_type' is 'other', not one of correctness, coherence")
+    yield case("train", pairs, "chosen_arm", "nobody", "key 'chosen_arm' is 'nobody', not one of")
+    yield case("train", pairs, "chosen_reward", "1.0", "key 'chosen_reward' is '1.0', not a finite number")
+    yield case("train", pairs, "prompt", "", "key 'prompt' is blank")
+    yield case("compare", evaluation, "correct", 1, "key 'correct' is 1, not true or false")
+    yield case("compare", evaluation, "correct", None, "key 'correct' is None, not true or false")
+    yield case("compare", evaluation, "answer", 18, "key 'answer' is 18, not a text")
+    yield case("compare", evaluation, "n_tokens", "4", "key 'n_tokens' is '4', not a whole number")
+    yield case("compare", evaluation, "gsm8k_correct", True, "it has gsm8k_correct, but all records")
+
+
+def arms_of(number: int, change: Callable[[list], list]) -> Break:
+    """The rollouts record on that line with its trajectories changed."""
+
+    def change_line(text: bytes) -> bytes:
+        kept = json.loads(text)
+        return json.dumps(kept | {"trajectories": change(kept["trajectories"])}).encode()
+
+    return line("data/regime_w_rollouts.jsonl", number, change_line)
+
+
+def swapped(items: list) -> list:
+    return [items[1], items[0], *items[2:]]
+
+
+def files_that_do_not_fit() -> Iterator[Case]:
+    rollouts, trajectories = "data/regime_w_rollouts.jsonl", "data/trajectories.jsonl"
+    one, other = "outputs/baseline_eval.jsonl", "outputs/coherence_eval.jsonl"
+    rerun = "run `dvc repro` for both"
+    order = "it must be the 11 arms in this order: wolfram_0"
+
+    def shortened(path: str) -> Break:
+        return changed(path, lambda content: b"".join(content.splitlines(True)[:-1]))
+
+    yield Case("an arm is missing", "prefs", arms_of(2, lambda arms: arms[:-1]), f"{rollouts}:2", "has 10 trajectories", order)
+    yield Case("arms out of order", "prefs", arms_of(2, swapped), f"{rollouts}:2", "by wolfram_1, wolfram_0", order)
+    yield Case("eight arms, as of old", "prefs", arms_of(2, lambda arms: arms[:8]), f"{rollouts}:2", "has 8 trajectories", order)
+    yield Case("an arm twice", "prefs", arms_of(2, lambda a: [*a[:-1], a[0]]), f"{rollouts}:2", "maudlin_3", order)
+    yield Case(
+        "an arm without its reward",
+        "prefs",
+        arms_of(1, lambda arms: [{k: v for k, v in arms[0].items() if k != "reward"}, *arms[1:]]),
+        f"{rollouts}:1",
+        "[0]: key 'reward' is missing",
+        NOT_READABLE,
+    )
+    yield Case(
+        "an arm that is a text",
+        "prefs",
+        arms_of(1, lambda arms: ["x", *arms[1:]]),
+        f"{rollouts}:1",
+        "[0]: holds 'x'",
+        NOT_READABLE,
+    )
+    yield Case(
+        "a trajectory is missing",
+        "rollouts",
+        shortened(trajectories),
+        trajectories,
+        "missing ['maudlin_cf1']",
+        "dvc repro sample",
+    )
+    yield Case(
+        "a trajectory of no question",
+        "rollouts",
+        changed(trajectories, lambda c: c.replace(b'"question_id": "sandbox-train-00001"', b'"question_id": "gone"')),
+        trajectories,
+        "question gone is not in data/train.jsonl",
+        "dvc repro sample",
+    )
+    yield Case(
+        "a question that has been sampled is gone",
+        "rollouts",
+        changed("data/train.jsonl", lambda content: b"".join(content.splitlines(True)[1:])),
+        trajectories,
+        "is not in data/train.jsonl",
+        "dvc repro sample",
+    )
+    yield Case(
+        "a question that was another when it was sampled",
+        "rollouts",
+        record("data/train.jsonl", 1, question="Ann has 2 pens. How many has she?"),
+        trajectories,
+        "question sandbox-train-00000 was asked in other words than data/train.jsonl has",
+        "dvc repro sample",
+    )
+    yield Case("fewer questions in one evaluation", "compare", shortened(other), other, "only in baseline", rerun)
+    yield Case("another question in one", "compare", record(other, 2, id="x"), other, "1 only in coherence: x", rerun)
+    yield Case("another gold in one", "compare", record(other, 2, gold="-5"), one, "has another gold in each", rerun)
+    yield Case("another text in one", "compare", record(other, 2, question="Why?"), one, "has another text in each", rerun)
+    on_both_sets = partial(json_lines, gsm8k_correct=True, in_platinum=True)
+    yield Case("one evaluation on two sets", "compare", changed(other, on_both_sets), one, "has another gold in each", rerun)
+    yield Case(
+        "no question of the deciding set",
+        "compare",
+        both(*(changed(path, partial(json_lines, gsm8k_correct=True, in_platinum=False)) for path in (one, other))),
+        one,
+        "no questions to compare",
+        rerun,
+    )
+    yield Case(
+        "a test of no question of the deciding set",
+        "eval baseline",
+        changed("data/test.jsonl", partial(json_lines, gsm8k_gold="1", in_platinum=False)),
+        "data/test.jsonl",
+        "no question is in GSM8K-Platinum",
+        "dvc repro data",
+    )
+    yield Case(
+        "a base of problems without their retellings",
+        "base",
+        both(
+            changed("data/train.jsonl", partial(json_lines, restated=LACKING, altered=LACKING, altered_answer=LACKING)),
+            setting(PROFILE, "base.source", "sandbox"),
+        ),
+        "data/train.jsonl",
+        "lacks restated",
+        "data.source",
+    )
+    yield Case(
+        "one problem without its retelling",
+        "base",
+        both(record("data/train.jsonl", 3, altered=LACKING), setting(PROFILE, "base.source", "sandbox")),
+        "data/train.jsonl",
+        "lacks altered",
+        "data.source",
+    )
+    pairs = "data/coherence_preferences.jsonl"
+    yield Case(
+        "no pairs", "train", whole(pairs, b""), pairs, "0 preference pairs, fewer than train.min_pairs = 1", "sample.questions"
+    )
+    same = changed(pairs, lambda content: b"".join(json_lines_with(content, lambda r: r | {"rejected": r["chosen"]})))
+    yield Case("a pair of one text", "train", same, pairs, "chosen and rejected are the same text", "dvc repro prefs")
+    begin = changed(pairs, lambda content: b"".join(json_lines_with(content, lambda r: r | {"prompt": "<s>" + r["prompt"]})))
+    yield Case("a prompt with its begin token", "train", begin, pairs, "begin token '<s>' 2 times", "engine.template")
+
+
+def json_lines_with(content: bytes, change: Callable[[dict], dict]) -> list[bytes]:
+    return [json.dumps(change(json.loads(text))).encode() + b"\n" for text in content.splitlines()]
+
+
+def json_lines(content: bytes, **changes: Any) -> bytes:
+    """All records with other values; LACKING takes a key away."""
+
+    def change(kept: dict) -> dict:
+        return {key: value for key, value in (kept | changes).items() if value is not LACKING}
+
+    return b"".join(json_lines_with(content, change))
+
+
+# --- metrics ---
+
+METRIC_FILES = {
+    "baseline": ("accuracy", "is 'x', not a finite number"),
+    "coherence": ("mean_tokens", "is 'x', not a finite number"),
+    "rollouts": ("s_cf", "is 'x', not an object with the keys mean"),
+    "prefs": ("pairs", "is 'x', not a whole number"),
+    "train": ("gradient_norm", "is 'x', not an object with the keys least"),
+    "verdict": ("p_value", "is 'x', not a finite number"),
+}
+
+
+def metric_cases() -> Iterator[Case]:
+    again = "run the stage that writes it again"
+    for name, (key, cause) in METRIC_FILES.items():
+        path = f"metrics/{name}.json"
+
+        def case(title: str, breaks: Break, cause: str, cure: str = again, path=path) -> Case:
+            return Case(f"{path}: {title}", "report", breaks, path, cause, cure)
+
+        yield case("cut short", changed(path, lambda content: content[: len(content) // 2]), "not JSON")
+        yield case("empty", whole(path, b""), "not JSON: Expecting value")
+        yield case("a list", whole(path, b"[]"), "it is [], not an object with the keys")
+        yield case("null", whole(path, b"null"), "it is None, not an object with the keys")
+        yield case("no such file", without(path), "does not exist", RUN)
+        yield case("a pipe", pipe_instead(path), "is no regular file", RUN)
+        yield case("not UTF-8", changed(path, lambda content: content + b"\xff"), "not UTF-8")
+        yield case("deep brackets", whole(path, b"[" * 9000), "nested too deep")
+        yield case("a key twice", replaced(path, b"{", f'{{"{key}": 1,'.encode()), f"key '{key}' stands twice")
+        yield case(f"{key} is missing", metric(path, key), f"key '{key}' is missing")
+        yield case(f"{key} is a text", metric(path, key, value="x"), f"key '{key}' {cause}")
+        yield case(f"{key} is NaN", metric(path, key, value=float("nan")), "NaN is not a number that JSON knows")
+
+    def at(name: str, keys: tuple[str, ...], cause: str, value: Any = LACKING) -> Case:
+        path = f"metrics/{name}.json"
+        return Case(f"{path}: {'.'.join(keys)} = {value!r:.20}", "report", metric(path, *keys, value=value), path, cause, again)
+
+    yield at("baseline", ("accuracy",), "key 'accuracy' is 1.5, not within 0 and 1", 1.5)
+    yield at("rollouts", ("s_end", "spread"), "key 's_end' is an object in which key 'spread' is missing")
+    yield at("rollouts", ("accuracy_by_arm",), "key 'accuracy_by_arm' is {}, not an object with something in it", {})
+    yield at("rollouts", ("accuracy_by_arm", "wolfram_0"), "key 'wolfram_0' is None, not a finite number", None)
+    yield at("prefs", ("coherence_share",), "key 'coherence_share' is 'half', not a finite number", "half")
+    yield at("train", ("trained",), "key 'trained' is 1, not true or false", 1)
+    yield at("train", ("trained",), "key 'reason' is missing", False)
+    yield at("train", ("epochs",), "key 'epochs' is {}, not an object with something in it", {})
+    yield at(
+        "train", ("epochs", "first"), "key 'first' is no number of an epoch", {"first_loss": 1, "last_loss": 1, "mean_loss": 1}
+    )
+    yield at("train", ("epochs", "1", "mean_loss"), "key 'mean_loss' is missing")
+    yield at("train", ("epochs", "1"), "key '1' is 3, not an object with the keys first_loss", 3)
+    yield at("verdict", ("verdict",), "key 'verdict' is 'better', not one of improved, worse, no evidence", "better")
+    yield at("verdict", ("fixed",), "key 'fixed' is -1, less than 0", -1)
+    yield at("verdict", ("gsm8k",), "key 'gsm8k' is an object in which key 'verdict' is missing", {})

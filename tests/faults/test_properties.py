@@ -1,0 +1,397 @@
+"""Whatever text, file or value comes in: no crash, no hang, no wrong type, and time in proportion to length."""
+
+import gc
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import strategies as st
+
+from src.errors import InputError
+from src.params import load_section, load_value
+from src.records import read_records, write_records
+from src.regime_w.answers import MAX_DIGITS, canonical, cut, extract_answer, parse_number, reasoning
+from src.regime_w.arms import ARM_NAMES, ArmSettings
+from src.regime_w.scoring import tokens
+from tests.faults.targets import (
+    KINDS,
+    PARAMS,
+    PROFILE_PLACES,
+    check_answers,
+    check_params,
+    check_profile,
+    check_records,
+    check_scores,
+)
+
+# The same examples in every run. A deadline of its own for each would fail on a busy machine; `within` is for hangs.
+CHECK = settings(
+    derandomize=True, database=None, deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """TimeoutError in the midst of what takes longer, in a regular expression too."""
+
+    def stop(*_: object) -> None:
+        raise TimeoutError(f"not done after {seconds} seconds")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+# --- answers ---
+
+ANYTHING = st.text(st.characters(exclude_categories=()), max_size=40)  # control signs and lone surrogates too
+PIECES = [
+    "#", "####", "Answer:", "answer", "**Final answer:** ", "Question:", "\nQ 3:", "</s>", "<|im_end|>", "\n", "\r\n", " ",
+    "\t",
+    "1", "12", "1,000", "1 000", ".5", "7.", "1/3", "2 1/2", "-", "+", "−", "$", "%", "=", "(", ")", "[", "{", "}",
+    "\\frac{", "}{",
+    "\\boxed{", "\\text{", "\\times 10^", "^{", "e9", "×", "½", "²", "\u200b", "\u202e", "\u0663", " or ", " and a half",
+    " million",
+    " apples", "x", "*", "_", ":", "…", "≈", "not ", "more than ",
+]  # fmt: skip
+TEXTS = st.lists(st.sampled_from(PIECES) | ANYTHING, max_size=25).map("".join)
+NUMBERS = (
+    st.builds(Fraction, st.integers(-(10**30), 10**30), st.sampled_from([1, 2, 8, 10**9, 3, 7, 999, 10**40])) | st.fractions()
+)
+
+
+@settings(CHECK, max_examples=1000)
+@given(TEXTS)
+def test_any_text_is_read_and_scored(text: str):
+    with within(10):
+        check_answers(text)
+
+
+@CHECK
+@given(NUMBERS)
+def test_a_number_written_is_the_number_read_and_is_written_the_same_again(number: Fraction):
+    written = canonical(number)
+    assume(sum(sign.isdigit() for sign in written) <= MAX_DIGITS)
+    assert parse_number(written) == number
+    assert canonical(parse_number(written)) == written
+
+
+@settings(CHECK, max_examples=500)
+@given(TEXTS, NUMBERS, st.sampled_from(["Answer: {}", "#### {}", "**Answer:** {}.", "Final answer: ${}$", "Answer:\n{} apples"]))
+def test_an_answer_behind_any_text_is_read_if_nothing_there_speaks_against_it(before: str, number: Fraction, line: str):
+    last = line.format(canonical(number))
+    text = f"{before}\n{last}"
+    if not cut(text).endswith(last):
+        assert extract_answer(text) == extract_answer(before)  # the text had ended before
+    elif "####" not in text or ("####" in last and "answer" not in before.lower()):
+        assert extract_answer(text) == number
+    else:  # markers of both kinds may stand there, and must agree
+        assert extract_answer(text) in (number, None)
+
+
+@CHECK
+@given(NUMBERS, NUMBERS)
+def test_two_kinds_of_marker_are_an_answer_where_they_agree(one: Fraction, other: Fraction):
+    text = f"#### {canonical(one)}\nAnswer: {canonical(other)}"
+    assert extract_answer(text) == (one if one == other else None)
+    assert extract_answer(f"#### {canonical(one)}\nAnswer: {canonical(one)}") == one
+
+
+@CHECK
+@given(st.integers(-(10**15), 10**15), st.integers(0, 3))
+def test_one_value_has_many_dresses(number: int, zeros: int):
+    grouped = f"{number:,}" + (f".{'0' * zeros}" if zeros else "")
+    for dress in ("{}", "${}", "{}%", "**{}**", "\\boxed{{{}}}", "({})", "{} apples", "x = {}", "{}/1", "\u200b{}\ufeff"):
+        text = dress.format(grouped)
+        if "/" in dress and zeros:
+            continue
+        assert parse_number(text) == number, text
+
+
+@CHECK
+@given(st.characters(categories=["Nd", "Nl", "No"], exclude_characters="0123456789¼½¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞⁰¹²³⁴⁵⁶⁷⁸⁹"))
+def test_digits_of_other_scripts_are_no_number_nor_a_part_of_one(digit: str):
+    for text in (digit, f"1{digit}", f"{digit}1", f"7 {digit}", f"-{digit}.5"):
+        assert parse_number(text) is None
+        assert extract_answer(f"Answer: {text}") is None
+
+
+@pytest.mark.parametrize("space", ["\u2009", " \u202f", "\x7f", "\u202d", "\u2066"])
+def test_a_minus_counts_through_narrow_spaces_and_signs_that_cannot_be_seen(space: str):
+    assert parse_number(f"-{space}5") == extract_answer(f"Answer: -{space}$5") == -5
+
+
+@CHECK
+@given(NUMBERS, st.characters(categories=["Cc", "Cf", "Cs", "Co", "Cn"]), st.integers(0, 80))
+def test_a_sign_that_cannot_be_seen_makes_no_other_number(number: Fraction, sign: str, place: int):
+    written = canonical(number)
+    place = min(place, len(written))
+    assert parse_number(written[:place] + sign + written[place:]) in (number, None)
+
+
+@CHECK
+@given(st.dictionaries(st.sampled_from(ARM_NAMES), TEXTS))
+def test_scores_of_any_eleven_texts_are_in_range(texts: dict[str, str]):
+    check_scores(texts)
+
+
+# --- time in proportion to length ---
+
+FAMILIES = [
+    *((head, piece) for head in ("", "Answer: ", "a #### ") for piece in ("1", "1,", "1,000,", "1/", "1 ", " ", "(", "=", "-")),
+    *((head, piece) for head in ("Q", "final", "answer", "\n####") for piece in (" ", "\t", "*", "_", "* ", "#")),
+    *(("Answer: ", piece) for piece in ("\\boxed{", "\\frac{1}{", "\\text{", "{", "[", "\\", "½", "²", "\u200b", "e", "x*")),
+    *(("", piece) for piece in ("Answer: 1 ", "answer ", "final ", "#### 1", "#### ", "Answer", "**Answer**", "Question", "Q:")),
+    *(("", piece) for piece in ("\nanswer", "\nfinal answer", "\n", "\r", "\r\n", "\n>", "\n#### 1\nAnswer: 1", "</", "<|im")),
+]  # fmt: skip
+
+
+def grows_in_proportion(work: Callable[[str], object], make: Callable[[int], str], size: int) -> bool:
+    """Whether eight times the input takes less than 24 times as long: quadratic work would take 64 times.
+
+    The least of a few measurements of this process's own time; another process can only make one of them longer.
+    """
+    texts, least = (make(size), make(8 * size)), [float("inf"), float("inf")]
+    gc.disable()  # Python's collector looks at all that lives, whoever made it
+    try:
+        for _ in range(6):
+            for i, text in enumerate(texts):
+                start = time.process_time()
+                with within(60):
+                    work(text)
+                least[i] = min(least[i], time.process_time() - start)
+            # Of what is over in a few milliseconds the clock tells little.
+            if least[1] < max(24 * least[0], 0.02):
+                return True
+        return False
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize(("head", "piece"), FAMILIES)
+def test_reading_a_megabyte_takes_eight_times_as_long_as_an_eighth_of_it(head: str, piece: str):
+    def read(text: str) -> None:
+        extract_answer(text), reasoning(text), parse_number(text), tokens(text)
+
+    assert grows_in_proportion(read, lambda size: head + piece * (size // len(piece)), 125_000)
+
+
+@settings(CHECK, max_examples=10)
+@given(TEXTS.filter(bool))
+def test_a_megabyte_of_any_text_is_read(text: str):
+    text *= 1_000_000 // len(text)
+    with within(30):
+        extract_answer(text), reasoning(text), parse_number(text), tokens(text)
+
+
+def test_the_measure_itself_tells_quadratic_work():
+    def quadratic(text: str) -> int:
+        return sum(text.count("b") for _ in range(0, len(text), 100))
+
+    assert not grows_in_proportion(quadratic, lambda size: "a" * size, 30_000)
+
+
+LONG_LINES = {
+    "one key twice, among many": lambda size: "{" + ",".join(f'"{i}":0' for i in range(size // 10)) + ',"0":0,"0":1}',
+    "many keys twice": lambda size: "{" + ",".join(f'"{i}":0' for i in [*range(size // 20), *range(size // 20)]) + "}",
+    "the last key twice": lambda size: "{" + ",".join(f'"{i}":0' for i in range(size // 10)) + f',"{size // 10 - 1}":1}}',
+    "many unknown keys": lambda size: "{" + ",".join(f'"{i}":0' for i in range(size // 10)) + "}",
+    "brackets": lambda size: "[" * size,
+    "a list": lambda size: "[" + "1," * (size // 2) + "1]",
+    "digits": lambda size: '{"id":' + "9" * size + "}",
+    "a long text": lambda size: '{"id":"' + "a" * size + '"}',
+    "escapes": lambda size: '{"id":"' + "\\u0041" * (size // 6) + '"}',
+    "line ends": lambda size: "\n" * size,
+    "objects on lines": lambda size: "{}\n" * (size // 3),
+}
+
+
+@pytest.mark.parametrize("family", LONG_LINES)
+def test_reading_records_takes_time_in_proportion_to_length(tmp_path, family):
+    assert grows_in_proportion(
+        lambda text: check_records(text.encode(), "question", tmp_path / "x.jsonl"), LONG_LINES[family], 125_000
+    )
+
+
+# --- records ---
+
+TEXT = st.text(max_size=20)
+FILLED = TEXT.filter(lambda text: text.strip())
+GOLD = NUMBERS.map(canonical)
+SHARE, NUMBER = st.floats(0, 1), st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**63) + 1, 2**63 - 1)
+INTEGER, COUNT = st.integers(-(2**63) + 1, 2**63 - 1), st.integers(0, 2**63 - 1)
+ARM, FINISH = st.sampled_from(ARM_NAMES), st.sampled_from(["stop", "length"])
+SAMPLED = {"seed": INTEGER, "temperature": st.floats(0, 1e300), "prompt": TEXT, "text": TEXT, "n_tokens": COUNT}
+SAMPLED |= {"finish_reason": FINISH}
+SCORED = SAMPLED | {"answer": st.none() | TEXT, "correct": st.booleans(), "conciseness": SHARE, "alignment": SHARE}
+SCORED |= {"quality": NUMBER, "reward": NUMBER}
+ELEVEN = st.tuples(*(st.fixed_dictionaries({"arm_name": st.just(name)} | SCORED) for name in ARM_NAMES)).map(list)
+RECORDS = {
+    "question": st.fixed_dictionaries(
+        {"id": FILLED, "question": FILLED, "answer": TEXT, "gold": GOLD},
+        optional={"kind": FILLED, "restated": TEXT, "altered": TEXT, "altered_answer": TEXT, "cleaning_status": st.none() | TEXT},
+    ),
+    "trajectory": st.fixed_dictionaries({"question_id": FILLED, "arm_name": ARM} | SAMPLED),
+    "rollouts": st.fixed_dictionaries(
+        {"question_id": FILLED, "question": FILLED, "gold": GOLD, "s_end": SHARE, "s_path": NUMBER, "s_cf": SHARE}
+        | {"consensus": st.none() | TEXT, "trajectories": ELEVEN}
+    ),
+    "preference": st.fixed_dictionaries(
+        {"question_id": FILLED, "question": FILLED, "prompt": FILLED, "chosen": TEXT, "rejected": TEXT}
+        | {"pair_type": st.sampled_from(["correctness", "coherence"]), "chosen_arm": ARM, "rejected_arm": ARM}
+        | {"chosen_reward": NUMBER, "rejected_reward": NUMBER}
+    ),
+    "evaluation": st.fixed_dictionaries(
+        {"id": FILLED, "question": FILLED, "gold": GOLD, "text": TEXT, "answer": st.none() | TEXT}
+        | {"correct": st.booleans(), "n_tokens": COUNT, "finish_reason": FINISH}
+    ),
+    "change": st.fixed_dictionaries(
+        {"id": FILLED, "change": st.sampled_from(["fixed", "broken"]), "question": FILLED, "gold": GOLD}
+        | {"baseline_text": TEXT, "coherence_text": TEXT}
+    ),
+}
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | ANYTHING | st.just(10**400),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(ANYTHING, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def identity(record: dict) -> tuple:
+    return tuple(record.get(key) for key in ("id", "question_id", "arm_name", "chosen_arm", "rejected_arm"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(CHECK, max_examples=40)
+@given(data=st.data())
+def test_good_records_are_read_as_they_were_written(tmp_path: Path, kind: str, data: st.DataObject):
+    records = data.draw(st.lists(RECORDS[kind], min_size=1, max_size=3, unique_by=identity))
+    path = tmp_path / "x.jsonl"
+    write_records(path, kind, records)
+    again = read_records(path, kind)
+    # As texts, so that 1 and 1.0, or -0.0 and 0, are told apart.
+    assert [json.dumps(record) for record in again] == [json.dumps(record) for record in records]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(CHECK, max_examples=100)
+@given(data=st.data())
+def test_a_good_record_with_any_value_put_in_is_told_by_its_key_or_taken(tmp_path: Path, kind: str, data: st.DataObject):
+    good = data.draw(RECORDS[kind])
+    key, value = data.draw(st.sampled_from(sorted(good))), data.draw(JSON_VALUES)
+    raw = json.dumps(good | {key: value}).encode()
+    path = tmp_path / "x.jsonl"
+    with within(10):
+        check_records(raw + b"\n", kind, path)
+        path.write_bytes(raw)
+        try:
+            assert read_records(path, kind)[0].keys() == good.keys()
+        except InputError as error:
+            # What is no JSON, such as NaN, is told before any key is looked at.
+            assert f"key {key!r}" in str(error) or "NaN" in raw.decode() or "Infinity" in raw.decode() or "twice" in str(error)
+
+
+@settings(CHECK, max_examples=500)
+@given(st.sampled_from(KINDS), st.lists(st.binary(max_size=60) | JSON_VALUES.map(lambda v: json.dumps(v).encode()), max_size=4))
+@example("question", [b'{"id": "\xff"}'])
+@example("change", [])
+def test_any_bytes_are_records_or_an_error_that_names_the_line(tmp_path: Path, kind: str, lines: list[bytes]):
+    with within(10):
+        check_records(b"\n".join(lines), kind, tmp_path / "x.jsonl")
+
+
+@pytest.mark.parametrize("inside", ['{{"id": {}}}', '{{"trajectories": [{{"arm_name": {}}}]}}', "{}"])
+@pytest.mark.parametrize(("opens", "closes"), [("[", "]"), ('{"a":', "}")])
+def test_brackets_nested_to_any_depth_are_told(tmp_path: Path, inside: str, opens: str, closes: str):
+    """Up to Python's limit of a thousand and past it: what can be read just so must be told as well."""
+    for depth in [*range(1, 900, 100), *range(900, 1010), 100_000]:
+        raw = inside.format(opens * depth + "0" + closes * depth)
+        check_records(raw.encode(), "rollouts", tmp_path / "x.jsonl")
+
+
+# --- params and profiles ---
+
+SCALARS = st.sampled_from(
+    [
+        "1e-5", "1E5", ".5", "-.inf", ".nan", "0x1F", "0o17", "0b11", "1_000", "~", "yes", "null", "''", "[]", "{}",
+        "2001-01-01", "1:30",
+        "2001-99-99", "2001-01-01T99:00:00Z", "2001-01-01T00:00:00+99:00", "0x_", "0o_", "0b_", "-_", "0x" + "f" * 5000,
+        "9" * 5000,
+        "!!int abc", "!!float abc", "!!bool abc", "!!timestamp abc", "!!binary abc", "!!str 1", "!!set {a}", "!!omap [a]",
+        "!x 1",
+        '"\\U00110000"', '"\\ud800"', "&a [*a]", "*a", "<<: 1", "? [a]", "|\n a", "- 1", "a: 1", "%", "@", "`", "\x00",
+        "\x7f", "\ufeff",
+        "[" * 1100, "{? {a: 1} : 2}", "{0x" + "f" * 5000 + ": 1}", "[[[[[[[[[[]]]]]]]]]]",
+    ]
+)  # fmt: skip
+YAML_TEXTS = SCALARS | JSON_VALUES.map(json.dumps) | ANYTHING
+ALIASES = "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
+    f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 15)
+)
+
+
+def utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+@settings(CHECK, max_examples=400)
+@given(st.sampled_from(list(PARAMS)), st.binary(max_size=60) | st.lists(YAML_TEXTS, max_size=4).map("\n".join).map(utf8))
+def test_any_params_file_is_taken_with_the_right_types_or_told(tmp_path: Path, name: str, text: bytes):
+    with within(20):
+        check_params(text, name, tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("name", PARAMS)
+@settings(CHECK, max_examples=60)
+@given(value=YAML_TEXTS)
+def test_any_value_of_a_section_is_taken_with_the_right_type_or_told(tmp_path: Path, name: str, value: str):
+    with within(20):
+        check_params(utf8(f"{name}: {value}\n"), name, tmp_path / "params.yaml")
+
+
+@settings(CHECK, max_examples=300)
+@given(st.sampled_from(PROFILE_PLACES), YAML_TEXTS.map(lambda text: text.encode("utf-8", "replace").decode()))
+def test_a_profile_with_any_value_put_in_is_taken_with_the_right_type_or_told_by_its_key(
+    tmp_path: Path, place: tuple, value: str
+):
+    with within(20):
+        check_profile(place, value, tmp_path / "profile.yaml")
+
+
+@pytest.mark.parametrize("name", PARAMS)
+def test_a_few_lines_of_aliases_that_stand_for_a_trillion_values_are_told_at_once(tmp_path: Path, name: str):
+    with within(20):
+        check_params(utf8(f"{ALIASES}{name}: *a14\n"), name, tmp_path / "params.yaml")
+        check_params(utf8(f"{ALIASES}{name}: {{levels: *a14}}\n"), name, tmp_path / "params.yaml")
+
+
+@CHECK
+@given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from([repr, "{:e}".format, "{:.17g}".format, "{:E}".format]))
+def test_a_number_is_the_same_number_however_dvc_or_a_hand_writes_it(
+    tmp_path: Path, number: float, write: Callable[[float], str]
+):
+    path = tmp_path / "params.yaml"
+    path.write_text(f"rate: {write(number)}\n")
+    read = load_value("rate", float, path)
+    assert type(read) is float and read == float(write(number))
+
+
+@CHECK
+@given(st.lists(st.floats(0, 5, exclude_min=True).map(lambda x: round(x, 4)).filter(bool), min_size=4, max_size=4))
+def test_a_section_of_good_values_arrives_as_written(tmp_path: Path, temperatures: list[float]):
+    path = tmp_path / "params.yaml"
+    path.write_text(f"arms:\n  variance_temperatures: {temperatures}\n")
+    try:
+        assert load_section("arms", ArmSettings, path).variance_temperatures == tuple(temperatures)
+    except InputError as error:
+        assert "variance_temperatures" in str(error) and len(set(temperatures)) < 4
