@@ -11,8 +11,9 @@ from typing import Literal
 
 import torch
 from tqdm import tqdm
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
+from src.checkpoints import own_checkpoint, read_tokenizer
 from src.engines.interface import Completion, Engine, Request
 from src.engines.templates import Template
 from src.engines.transformers_engine import TransformersEngine
@@ -20,6 +21,7 @@ from src.engines.vllm_engine import VllmEngine, VllmSettings
 from src.engines.workers import WorkersEngine, count_workers, gpus_by_machine
 from src.errors import InputError, exhausted
 from src.journal import Journal, folder_digest, work_folder
+from src.params import AT_LEAST_1, require
 
 # Engine settings that change speed and memory, and no text (see src/engines/interface.py).
 FREE_OF_TEXT = ("batch_size", "workers")
@@ -34,12 +36,15 @@ class EngineSettings:
     workers: int | None  # engines side by side; null is one for each GPU (or group of them), one without a GPU
     vllm: VllmSettings | None = None  # for name `vllm`
 
+    def __post_init__(self) -> None:
+        require(self, AT_LEAST_1, "batch_size", "workers")
+
 
 def start_engine(settings: EngineSettings, model_folder: Path, adapter_folder: Path | None = None) -> Engine:
     """Load the model (and adapter) into the engine that the profile names, as often as it has workers."""
     if settings.name == "vllm":
         if settings.vllm is None:
-            raise InputError("engine.name is 'vllm', but the profile's engine section has no `vllm` settings")
+            raise InputError("engine.name is 'vllm', but the profile's engine section has no `vllm` settings; give it some")
         make = partial(VllmEngine, model_folder, settings.batch_size, settings.dtype, settings.vllm, adapter_folder)
         gpus_each = settings.vllm.tensor_parallel
     else:
@@ -54,10 +59,8 @@ def start_engine(settings: EngineSettings, model_folder: Path, adapter_folder: P
 
 
 def load_tokenizer(model: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer of a checkpoint; InputError if there is none."""
-    if not model.is_dir():
-        raise InputError(f"{model}: no such checkpoint; run the stage that writes it (`dvc repro`)")
-    return AutoTokenizer.from_pretrained(model)
+    """The tokenizer of the base; InputError if there is none or it is broken."""
+    return read_tokenizer(own_checkpoint(model, "base"))
 
 
 def ask(

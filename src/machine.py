@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
+
+from src.errors import InputError
 
 GB = 10**9
 LEAST_PYTHON = (3, 11)
@@ -59,13 +61,31 @@ def installed_version(name: str) -> str | None:
         return None
 
 
+def read_requirements(file: Path) -> list[Requirement]:
+    """The requirements of a file of pip's; InputError, with the line, for what is none."""
+    requirements = []
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: not UTF-8 at byte {error.start + 1}; restore it from Git") from error
+    for number, line in enumerate(lines, start=1):
+        text = line.split(" #")[0].strip()
+        if not text or text.startswith(("#", "-")):
+            continue
+        try:
+            requirements.append(Requirement(text))
+        except InvalidRequirement as error:
+            cause = str(error).partition("\n")[0]
+            raise InputError(f"{file}:{number}: {text!r} is no requirement: {cause}; restore it from Git") from error
+    return requirements
+
+
 def find_packages(file: Path) -> Finding:
     """Whether each requirement of `file` that is meant for this machine is installed at a version that it allows.
 
     Blank lines, comments and pip's own options (-r and its like) are passed over.
     """
-    lines = [line.split(" #")[0].strip() for line in file.read_text(encoding="utf-8").splitlines()]
-    requirements = [Requirement(line) for line in lines if line and not line.startswith(("#", "-"))]
+    requirements = read_requirements(file)
     meant = [item for item in requirements if item.marker is None or item.marker.evaluate()]
     wrong = []
     for item in meant:
@@ -190,8 +210,8 @@ def find_bucket(settings: Mapping[str, Any]) -> Finding:
     else:
         return Finding("DVC remote", "reachable", settings["url"], "ok")
     cure = (
-        "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the bucket's name (DVC makes none), the remote's endpointurl with its "
-        "http:// or https:// (dvc remote list, .dvc/config.local), and whether the server is up"
+        "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the bucket's name (DVC makes none), the remote's endpointurl with "
+        "its http:// or https:// (dvc remote list, .dvc/config.local), and whether the server is up"
     )
     return Finding("DVC remote", "reachable", f"{settings['url']}: {cause}", "FAIL", cure)
 

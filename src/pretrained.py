@@ -1,62 +1,23 @@
-"""A pretrained model from the hub, a folder or a package, as the pipeline keeps it: bfloat16 safetensors and a tokenizer.
-
-Weights are read as data, never as code: safetensors, or `.bin` files by torch's weights-only reader, which refuses
-any other object that a pickle may hold.
-"""
+"""A pretrained model from the hub, a folder or a package, as the pipeline keeps it: bfloat16 safetensors and a tokenizer."""
 
 import importlib.util
-import json
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
 from httpx2 import HTTPError
 from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HFValidationError, StrictDataclassError
-from peft import PeftModel, get_peft_model_state_dict
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GgufConfig, PreTrainedModel, PreTrainedTokenizerBase
+from huggingface_hub.errors import HFValidationError
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
+from src.checkpoints import Checkpoint, add_adapter, check_tokens, first_line, read_model, read_tokenizer
 from src.engines.templates import encode_prompt
-from src.errors import CURES, NO_MEMORY, InputError, shown
+from src.errors import InputError, shown
 from src.hub import resolve_commit
 
 # All that a model's folder needs but its weights.
 SMALL_FILES = ["*.json", "*.model", "*.txt", "*.jinja"]
-# Of these the libraries read objects.
-OBJECTS = (
-    "config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "model.safetensors.index.json",
-    "pytorch_model.bin.index.json",
-    "adapter_config.json",
-)
-# What comes of files that say what cannot be, such as a model of 0 heads.
-NONSENSE = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    SafetensorError,
-    StrictDataclassError,
-)
-
-
 def fetch_pretrained(source: str, adapter: str | None, folder: Path) -> dict[str, Any]:
     """Put the model of `source`, with a LoRA adapter merged into it if one is named, into `folder`.
 
@@ -141,155 +102,3 @@ def describe(folder: Path) -> dict[str, Any]:
     tokens["bos_added"] = encode_prompt(tokenizer, "1 + 1")[0] == tokenizer.bos_token_id
     tokens["vocabulary"] = len(tokenizer)
     return {"parameters": sum(weight.numel() for weight in model.parameters()), "tokens": tokens}
-
-
-# --- a checkpoint's folder ---
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A model's or an adapter's files: what from_pretrained needs to find them, and how messages speak of them."""
-
-    options: dict[str, str]
-    place: str  # such as `base.source 'hub:…'`
-    cure: str  # such as `fetch its files again`
-
-    @property
-    def folder(self) -> Path:
-        return Path(self.options["pretrained_model_name_or_path"])
-
-    def error(self, cause: str) -> InputError:
-        return InputError(f"{self.place}: {cause}; {self.cure}")
-
-
-def check_files(checkpoint: Checkpoint) -> None:
-    """InputError for a file that is not whole: the libraries take some such for a file that is not there."""
-    for file in sorted(checkpoint.folder.glob("*")):
-        if file.suffix in (".json", ".safetensors") and not file.is_file():
-            raise checkpoint.error(f"{file.name} is no regular file")
-    for file in sorted(checkpoint.folder.glob("*.json")):
-        if file.name not in OBJECTS:
-            continue
-        try:
-            content = json.loads(file.read_bytes())
-        except UnicodeDecodeError as error:
-            raise checkpoint.error(f"{file.name} is not UTF-8: {error.reason} at byte {error.start + 1}") from error
-        except (ValueError, RecursionError) as error:
-            raise checkpoint.error(f"{file.name} is not JSON: {first_line(error)}") from error
-        if not isinstance(content, dict):
-            raise checkpoint.error(f"{file.name} holds {shown(content)}, not a JSON object")
-    for file in sorted(checkpoint.folder.glob("*.safetensors")):
-        try:
-            with safe_open(file, framework="pt"):
-                pass
-        except SafetensorError as error:
-            raise checkpoint.error(f"{file.name} is not whole: {first_line(error)}") from error
-
-
-@contextmanager
-def told_as_one_error(checkpoint: Checkpoint, what: str) -> Iterator[None]:
-    """What a library raises while it reads files that say what cannot be, as an InputError.
-
-    Config and tokenizer are believed by the libraries, so nonsense in them comes out as nearly any error, deep inside;
-    `tokenizers` raises Exception itself.
-    """
-    try:
-        yield
-    except InputError:
-        raise
-    except UnpicklingError as error:
-        raise InputError(
-            f"{checkpoint.place}: a .bin file holds more than weights and was refused, for it could run code as it is read "
-            f"({first_line(error)}); get the model as safetensors"
-        ) from error
-    except Exception as error:
-        of_machine = NO_MEMORY.search(str(error)) or (isinstance(error, OSError) and error.errno in CURES)
-        if of_machine or not (type(error) is Exception or isinstance(error, NONSENSE)):
-            raise
-        raise checkpoint.error(f"{what} cannot be read: {type(error).__name__}: {first_line(error)}") from error
-
-
-def read_tokenizer(checkpoint: Checkpoint, **options: str) -> PreTrainedTokenizerBase:
-    """The tokenizer; one without a pad token gets its unknown token for it, or else its end token.
-
-    Padding is told from text by its place, never by its token, so that a pad token that is the end token masks none.
-    """
-    check_files(checkpoint)
-    with told_as_one_error(checkpoint, "its tokenizer"):
-        tokenizer = AutoTokenizer.from_pretrained(**checkpoint.options, **options)
-    if tokenizer.eos_token_id is None:
-        raise checkpoint.error("its tokenizer has no end token (eos_token in tokenizer_config.json), so no text could end")
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token
-    return tokenizer
-
-
-def read_model(checkpoint: Checkpoint, dtype: torch.dtype, **options: str) -> PreTrainedModel:
-    """The model with every one of its weights from the files; InputError if any is missing, left over, of another shape,
-    not finite or refused."""
-    check_files(checkpoint)
-    # A GGUF file is unpacked at once: packed weights can neither be saved nor trained.
-    packed = {"quantization_config": GgufConfig(dequantize=True)} if "gguf_file" in checkpoint.options else {}
-    with told_as_one_error(checkpoint, "its weights"):
-        model, told = AutoModelForCausalLM.from_pretrained(
-            **checkpoint.options,
-            **packed,
-            **options,
-            dtype=dtype,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # told below by name, where the library would only log them
-        )
-    if absent := sorted(told["missing_keys"]):
-        raise checkpoint.error(f"{len(absent)} weights are in none of its files and would be random, the first {absent[0]}")
-    if other := sorted(told["mismatched_keys"]):
-        name, found, wanted = other[0]
-        raise checkpoint.error(
-            f"{len(other)} weights have another shape than config.json says: {name} has {list(found)} for {list(wanted)}"
-        )
-    if surplus := sorted(told["unexpected_keys"]):
-        raise checkpoint.error(f"{len(surplus)} weights belong to no part of the model of config.json, the first {surplus[0]}")
-    refuse_infinite(checkpoint, model.named_parameters())
-    return model
-
-
-def refuse_infinite(checkpoint: Checkpoint, weights: Iterable[tuple[str, torch.Tensor]]) -> None:
-    if spoiled := [name for name, weight in weights if not torch.isfinite(weight).all()]:
-        raise checkpoint.error(f"{len(spoiled)} weights hold values that are not finite, the first {spoiled[0]}")
-
-
-def add_adapter(model: PreTrainedModel, checkpoint: Checkpoint) -> PeftModel:
-    """The model with a LoRA adapter on it, every weight of it from the files; InputError if it does not fit the model."""
-    check_files(checkpoint)
-    for name in ("adapter_config.json", "adapter_model.safetensors"):
-        if not (checkpoint.folder / name).is_file():
-            raise InputError(f"{checkpoint.place}, without {name}; convert it: no pickle is read")
-    with told_as_one_error(checkpoint, "the adapter does not fit the model, or"):
-        tuned = PeftModel.from_pretrained(model, str(checkpoint.folder))
-        held = load_file(checkpoint.folder / "adapter_model.safetensors")
-        wanted = get_peft_model_state_dict(tuned).keys()
-    # The library only warns of a weight that is missing, and says nothing of one that has no place.
-    if strange := sorted(held.keys() ^ wanted):
-        raise checkpoint.error(f"{len(strange)} weights of the adapter are missing or have no place, the first {strange[0]}")
-    refuse_infinite(checkpoint, held.items())
-    return tuned
-
-
-def check_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, checkpoint: Checkpoint) -> None:
-    """InputError if the tokenizer writes tokens that the model does not know, or the two end a text by different ones."""
-    rows = model.get_input_embeddings().num_embeddings
-    if len(tokenizer) > rows:
-        raise checkpoint.error(
-            f"its tokenizer has {len(tokenizer)} tokens, but the model only {rows}; they are not of one model"
-        )
-    ends: set[int] = set()
-    for configured in (model.config.eos_token_id, model.generation_config.eos_token_id):
-        ends |= set(configured) if isinstance(configured, list) else {configured} - {None}
-    if ends and tokenizer.eos_token_id not in ends:
-        raise checkpoint.error(
-            f"the tokenizer ends a text by token {tokenizer.eos_token_id} ({tokenizer.eos_token!r}, eos_token in "
-            f"tokenizer_config.json), the model's config by {sorted(ends)}"
-        )
-
-
-def first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]

@@ -121,7 +121,7 @@ def test_an_unknown_key_like_no_other_gets_no_guess():
 
 
 def test_a_missing_key_is_told():
-    assert refusal({key: value for key, value in GOOD.items() if key != "note"}) == ("params.yaml: train.note is missing")
+    assert refusal({key: value for key, value in GOOD.items() if key != "note"}) == ("params.yaml: train.note is missing; add it")
 
 
 def test_all_bad_keys_are_told_at_once():

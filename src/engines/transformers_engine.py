@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
+from src.checkpoints import add_adapter, check_tokens, own_checkpoint, read_model, read_tokenizer
 from src.engines.interface import Completion, Request, refuse_doubled_keys
 from src.engines.templates import encode_prompt
-from src.errors import InputError
 
 # Rounding moves logits of a float32 model by about 1e-5 (measured by bench/near_ties.py); a greedy choice is
 # redone below this distance of the best two logits, a draw below this distance (as a probability) to the edge.
@@ -57,15 +57,12 @@ class TransformersEngine:
     def __init__(
         self, model_folder: Path, batch_size: int, dtype: torch.dtype = torch.float32, adapter_folder: Path | None = None
     ) -> None:
-        for folder in filter(None, (model_folder, adapter_folder)):
-            if not folder.is_dir():
-                raise InputError(f"{folder}: no such checkpoint; run the stage that writes it (`dvc repro`)")
-        self.tokenizer = AutoTokenizer.from_pretrained(model_folder)
-        model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=dtype)
+        base = own_checkpoint(model_folder, "base")
+        self.tokenizer = read_tokenizer(base)
+        model = read_model(base, dtype)
+        check_tokens(model, self.tokenizer, base)
         if adapter_folder is not None:
-            from peft import PeftModel
-
-            model = PeftModel.from_pretrained(model, adapter_folder).merge_and_unload()
+            model = add_adapter(model, own_checkpoint(adapter_folder, "train")).merge_and_unload()
         self.model = model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
         self.batch_size = batch_size
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from transformers import AutoTokenizer
 
+from src.checkpoints import check_adapter_files, own_checkpoint, read_tokenizer
 from src.engines.interface import Completion, Request, refuse_doubled_keys
 from src.engines.templates import encode_prompt
 from src.errors import InputError
+from src.params import AT_LEAST_1, PART, require
 from src.records import read_json
 
 # Ranks that vLLM's kernels are built for.
@@ -29,6 +30,10 @@ class VllmSettings:
     max_length: int  # tokens of prompt and completion together
     batch_invariant: bool  # the same text whatever shares the batch; GPUs of compute capability 9 only
 
+    def __post_init__(self) -> None:
+        require(self, AT_LEAST_1, "tensor_parallel", "max_length")
+        require(self, PART, "memory_share")
+
 
 class VllmEngine:
     """A model folder (and optionally a LoRA adapter folder served on top of it) that answers requests.
@@ -40,16 +45,15 @@ class VllmEngine:
     def __init__(
         self, model_folder: Path, batch_size: int, dtype: str, settings: VllmSettings, adapter_folder: Path | None = None
     ) -> None:
-        for folder in filter(None, (model_folder, adapter_folder)):
-            if not folder.is_dir():
-                raise InputError(f"{folder}: no such checkpoint; run the stage that writes it (`dvc repro`)")
+        self.tokenizer = read_tokenizer(own_checkpoint(model_folder, "base"))
+        if adapter_folder is not None:
+            check_adapter_files(own_checkpoint(adapter_folder, "train"))
         if importlib.util.find_spec("vllm") is None:
             raise InputError("engine.name is 'vllm', but the module vllm is missing: pip install -r requirements-gpu.txt")
         set_environment(settings)
         from vllm import LLM
         from vllm.lora.request import LoRARequest
 
-        self.tokenizer = AutoTokenizer.from_pretrained(model_folder)
         self.max_length = settings.max_length
         self.adapter = None if adapter_folder is None else LoRARequest("adapter", 1, str(adapter_folder.resolve()))
         self.engine = LLM(

@@ -120,6 +120,10 @@ def _check_temperature(name: str, temperature: float) -> None:
 def _check_seeds(seed_of: dict[str, int]) -> None:
     holder: dict[int, str] = {}
     for name, seed in seed_of.items():
+        if not 0 <= seed < 2**32:
+            raise ValueError(
+                f"the seed of arm {name} is less than 0 or longer than 32 bits; give a whole number from 0 to 2**32 - 1"
+            )
         if seed in holder:
             raise ValueError(
                 f"seeds give arm {name} the seed {seed}, which arm {holder[seed]} has already; "

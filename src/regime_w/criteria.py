@@ -14,6 +14,17 @@ class CriteriaSettings:
     share_tolerance: float = 0.15  # each share may lie so far from what is wanted
     least_gain: float = 0.02  # accuracy, 0.02 is two points
 
+    def __post_init__(self) -> None:
+        if self.least_pairs < 0:
+            raise ValueError(f"least_pairs is {self.least_pairs}; give 0 or more")
+        if self.least_pairs > self.most_pairs:
+            raise ValueError(f"least_pairs is {self.least_pairs}, more than most_pairs, {self.most_pairs}; lower it")
+        for name in ("correctness_share", "share_tolerance"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; give 0 to 1")
+        if not -1 <= self.least_gain <= 1:
+            raise ValueError(f"least_gain is {self.least_gain}; give -1 to 1")
+
 
 @dataclass(frozen=True)
 class Criterion:

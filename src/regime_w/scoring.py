@@ -30,6 +30,8 @@ def _check_weights(weights: object) -> None:
         value = getattr(weights, item.name)
         if not (math.isfinite(value) and value >= 0):
             raise ValueError(f"the weight `{item.name}` is {value!r}; give a finite number, 0 or more")
+    if not any(getattr(weights, item.name) for item in fields(weights)):
+        raise ValueError(f"the weights {', '.join(item.name for item in fields(weights))} are all 0; give more than 0 to one")
 
 
 @dataclass(frozen=True)

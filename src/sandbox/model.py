@@ -27,12 +27,14 @@ from transformers import (
 
 from src.engines.templates import PLAIN_ENDING
 from src.errors import exhausted
+from src.params import ABOVE_0, AT_LEAST_0, AT_LEAST_1, SHARE, Range, require
 from src.regime_w.arms import ANSWER_REQUEST, INSTRUCTIONS, build_all_arms, build_prompt
 from src.training.callbacks import CHECKPOINT_STEPS, equip, newest_checkpoint
 
 BEGIN, END, PAD = "<s>", "</s>", "<pad>"
 WARMUP_STEPS = 50
 SHORT_PROBLEM_STEPS = 2
+LEAST_VOCABULARY = 300  # 256 bytes, the special tokens and the instructions, and some to learn
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,17 @@ class SandboxModelSettings:
     first_weights: float  # standard deviation of the random first weights
     terse_wolfram: float  # share of two-step problems that are answered outright, asked as wolfram
     terse_maudlin: float  # likewise, asked as maudlin
+
+    def __post_init__(self) -> None:
+        require(self, AT_LEAST_0, "first_question")
+        require(self, AT_LEAST_1, "rounds", "batch_size", "hidden_size", "layers", "heads", "feed_forward_size")
+        require(self, ABOVE_0, "learning_rate", "first_weights")
+        require(self, SHARE, "terse_wolfram", "terse_maudlin")
+        require(self, Range(f"{LEAST_VOCABULARY} or more", lambda tokens: tokens >= LEAST_VOCABULARY), "vocabulary")
+        if self.hidden_size % (2 * self.heads):
+            raise ValueError(
+                f"hidden_size is {self.hidden_size} and heads is {self.heads}; hidden_size / heads must be an even whole number"
+            )
 
 
 def solution_text(worked: str, outright: bool) -> str:

@@ -14,8 +14,8 @@ from pathlib import Path
 from src.asking import EngineSettings, ask, load_tokenizer
 from src.engines.interface import Completion, Request
 from src.engines.templates import wrap_prompt
-from src.errors import run_stage
-from src.params import load_profile_section
+from src.errors import InputError, run_stage
+from src.params import AT_LEAST_1, CONFIDENCE, load_profile_section, require
 from src.records import read_records, write_json, write_records
 from src.regime_w.answers import canonical, extract_answer, parse_number
 from src.regime_w.arms import canonical_prompt
@@ -26,6 +26,10 @@ from src.regime_w.statistics import wilson_interval
 class EvalSettings:
     max_tokens: int  # the most tokens of one answer
     confidence: float  # of the Wilson interval, 0 ... 1
+
+    def __post_init__(self) -> None:
+        require(self, AT_LEAST_1, "max_tokens")
+        require(self, CONFIDENCE, "confidence")
 
 
 def grade(question: dict, completion: Completion) -> dict:
@@ -82,6 +86,8 @@ def main() -> None:
     settings = load_profile_section("eval", EvalSettings)
     engine_settings = load_profile_section("engine", EngineSettings)
     questions = read_records(Path("data/test.jsonl"), "question")
+    if not any(question.get("in_platinum", True) for question in questions):
+        raise InputError("data/test.jsonl: no question is in GSM8K-Platinum, which decides; run `dvc repro data`")
     adapter = Path("checkpoints/dpo_coherence_lora") if policy == "coherence" else None
     base = Path("checkpoints/base")
     tokenizer = load_tokenizer(base)

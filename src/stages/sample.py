@@ -13,7 +13,7 @@ from src.asking import EngineSettings, ask, load_tokenizer
 from src.engines.interface import Request
 from src.engines.templates import Template, wrap_prompt
 from src.errors import InputError, run_stage
-from src.params import load_profile_section, load_section, load_value
+from src.params import AT_LEAST_1, Seed, load_profile_section, load_section, load_value, require
 from src.records import read_records, write_records
 from src.regime_w.arms import Arm, ArmSettings, build_all_arms, build_prompt, request_seed
 
@@ -22,6 +22,9 @@ from src.regime_w.arms import Arm, ArmSettings, build_all_arms, build_prompt, re
 class SampleSettings:
     questions: int  # how many of the training questions are asked, from the first on
     max_tokens: int  # the most tokens of one trajectory
+
+    def __post_init__(self) -> None:
+        require(self, AT_LEAST_1, "questions", "max_tokens")
 
 
 def build_requests(
@@ -48,7 +51,7 @@ def build_requests(
 def main() -> None:
     settings = load_profile_section("sample", SampleSettings)
     engine_settings = load_profile_section("engine", EngineSettings)
-    arms = build_all_arms(load_section("arms", ArmSettings), load_value("seed", int))
+    arms = build_all_arms(load_section("arms", ArmSettings), load_value("seed", Seed))
     questions = read_records(Path("data/train.jsonl"), "question")
     if len(questions) < settings.questions:
         raise InputError(

@@ -9,13 +9,14 @@ Params  seed; profile: train
 
 import csv
 from collections.abc import Mapping, Sequence
+from io import StringIO
 from pathlib import Path
 from statistics import fmean
 
 from src.errors import InputError, run_stage
 from src.files import whole_folder
-from src.params import load_profile_section, load_value
-from src.records import read_records, write_json
+from src.params import Seed, load_profile_section, load_value
+from src.records import read_records, write_json, write_text
 from src.training.dpo import STEP_COLUMNS, TrainSettings, save_untrained_adapter
 from src.training.launch import train_together
 
@@ -61,16 +62,16 @@ def training_warnings(metrics: Mapping) -> list[str]:
 
 
 def write_steps(path: Path, steps: Sequence[dict]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, STEP_COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(steps)
+    text = StringIO()
+    writer = csv.DictWriter(text, STEP_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(steps)
+    write_text(path, text.getvalue())
 
 
 def main() -> None:
     settings = load_profile_section("train", TrainSettings)
-    seed = load_value("seed", int)
+    seed = load_value("seed", Seed)
     pairs = read_records(Path("data/coherence_preferences.jsonl"), "preference")
     base, adapter = Path("checkpoints/base"), Path("checkpoints/dpo_coherence_lora")
     if not base.is_dir():

@@ -10,12 +10,14 @@ from accelerate import PartialState
 from datasets import Dataset
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch.utils.data import Sampler
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from transformers.trainer_pt_utils import get_length_grouped_indices
 from trl import DPOConfig, DPOTrainer
 
+from src.checkpoints import own_checkpoint, read_model, read_tokenizer
 from src.engines.templates import encode_prompt
 from src.errors import InputError, exhausted
+from src.params import ABOVE_0, AT_LEAST_1, SHARE, Range, require
 from src.records import read_json, write_json
 from src.training.callbacks import CHECKPOINT_STEPS, equip, newest_checkpoint
 from src.training.preflight import check_trainer
@@ -33,11 +35,19 @@ STEP_COLUMNS = (
 )
 
 
+DROPOUT = Range("0 or more and less than 1", lambda share: 0 <= share < 1)
+PROMPT_AND_COMPLETION = Range("2 or more", lambda tokens: tokens >= 2)
+
+
 @dataclass(frozen=True)
 class LoraSettings:
     r: int  # rank
     alpha: int  # the update is scaled by alpha / r
-    dropout: float
+    dropout: float  # share of its inputs, 0 ... 1
+
+    def __post_init__(self) -> None:
+        require(self, AT_LEAST_1, "r", "alpha")
+        require(self, DROPOUT, "dropout")
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,12 @@ class TrainSettings:
     min_pairs: int  # below this there is nothing to learn from
     too_few_pairs: Literal["stop", "report"]  # stop with an error, or leave the adapter untrained and say so
     lora: LoraSettings
+
+    def __post_init__(self) -> None:
+        require(self, ABOVE_0, "learning_rate", "beta")
+        require(self, AT_LEAST_1, "epochs", "batch_size", "global_batch_size", "processes", "min_pairs")
+        require(self, PROMPT_AND_COMPLETION, "max_length")
+        require(self, SHARE, "max_truncated_share")
 
 
 class LengthGroups(Sampler[int]):
@@ -104,9 +120,9 @@ def passes_a_step(settings: TrainSettings, processes: int) -> int:
 def build_trainer(pairs: Sequence[dict], settings: TrainSettings, seed: int, base: Path, work: Path) -> DPOTrainer:
     """A TRL trainer over the pairs, its adapter fresh and its reference the base itself."""
     processes = PartialState(cpu=not torch.cuda.is_available()).num_processes
-    tokenizer = AutoTokenizer.from_pretrained(base, padding_side="right")
-    dtype = getattr(torch, settings.weights)
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, attn_implementation=settings.attention)
+    checkpoint = own_checkpoint(base, "base")
+    tokenizer = read_tokenizer(checkpoint, padding_side="right")
+    model = read_model(checkpoint, getattr(torch, settings.weights), attn_implementation=settings.attention)
     args = DPOConfig(
         output_dir=str(work),
         learning_rate=settings.learning_rate,
@@ -171,7 +187,7 @@ def lora_config(settings: LoraSettings) -> LoraConfig:
 def save_untrained_adapter(settings: TrainSettings, seed: int, base: Path, adapter: Path) -> None:
     """Save a fresh adapter, whose update is exactly 0, so that a run without pairs ends as truthfully as any other."""
     torch.manual_seed(seed)
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=getattr(torch, settings.weights))
+    model = read_model(own_checkpoint(base, "base"), getattr(torch, settings.weights))
     save_adapter(get_peft_model(model, lora_config(settings.lora)), adapter)
 
 

@@ -24,12 +24,12 @@ from tempfile import TemporaryDirectory
 
 import torch
 from accelerate import PartialState
-from transformers import AutoTokenizer
 
 from src import die_with_parent
+from src.checkpoints import own_checkpoint, read_tokenizer
 from src.errors import InputError, run_stage
 from src.journal import file_digest, folder_digest, work_folder
-from src.params import load_profile_section, load_value
+from src.params import Seed, load_profile_section, load_value
 from src.records import read_json, read_records, write_json
 from src.training.callbacks import checkpoints
 from src.training.dpo import TrainSettings, passes_a_step, train_adapter
@@ -51,7 +51,7 @@ def train_together(pairs: Sequence[dict], settings: TrainSettings, seed: int, ad
     passes_a_step(settings, processes * machines)
     if settings.sharding == "fsdp" and (processes * machines == 1 or not torch.cuda.is_available()):
         raise InputError("train.sharding is 'fsdp', which shares the base out over several GPUs; give 'none' in the profile")
-    tokenizer = AutoTokenizer.from_pretrained(BASE)
+    tokenizer = read_tokenizer(own_checkpoint(BASE, "base"))
     check_tokenizer(tokenizer, BASE)
     seen = check_pairs(pairs, tokenizer, settings.max_length, settings.max_truncated_share)
     with checkpoint_folder(settings, seed, processes, machines) as work:
@@ -120,7 +120,7 @@ def run_process(adapter: Path, work: Path) -> None:
     """What each process does; the first of all leaves the adapter and what it saw in the folder `adapter`."""
     settings = load_profile_section("train", TrainSettings)
     pairs = read_records(PAIRS, "preference")
-    saw, steps = train_adapter(pairs, settings, load_value("seed", int), BASE, adapter, work)
+    saw, steps = train_adapter(pairs, settings, load_value("seed", Seed), BASE, adapter, work)
     if PartialState().is_main_process:
         write_json(adapter / TOLD, {"preflight": saw, "steps": steps})
 
@@ -132,7 +132,7 @@ def join() -> None:
             "this command joins a training run of several machines: set NNODES, NODE_RANK (1 or more) and MASTER_ADDR, "
             "and run `dvc repro train` on the machine of rank 0"
         )
-    settings, seed = load_profile_section("train", TrainSettings), load_value("seed", int)
+    settings, seed = load_profile_section("train", TrainSettings), load_value("seed", Seed)
     processes, machines = count_processes(settings.processes), read_machine("NNODES", 1)
     with TemporaryDirectory() as folder, checkpoint_folder(settings, seed, processes, machines) as work:
         launch(settings, processes, machines, Path(folder), work)

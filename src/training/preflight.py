@@ -12,6 +12,7 @@ import torch
 from transformers import AutoConfig, PreTrainedTokenizerBase
 from trl import DPOTrainer
 
+from src.checkpoints import own_checkpoint, told_as_one_error
 from src.engines.templates import encode_prompt
 from src.errors import InputError
 
@@ -29,7 +30,8 @@ def check_tokenizer(tokenizer: PreTrainedTokenizerBase, base: Path) -> None:
             f"the tokenizer of {base} lacks an end or a pad token (eos {tokenizer.eos_token!r}, pad {tokenizer.pad_token!r}); "
             "set both in its tokenizer_config.json"
         )
-    config = AutoConfig.from_pretrained(base)
+    with told_as_one_error(own_checkpoint(base, "base"), "its config"):
+        config = AutoConfig.from_pretrained(base)
     cure = "it is that of another model; run `dvc repro base`"
     if len(tokenizer) > config.vocab_size:
         raise InputError(f"the tokenizer of {base} has {len(tokenizer)} tokens, but the model only {config.vocab_size}: {cure}")
@@ -58,7 +60,7 @@ def check_pairs(
 
 
 def _check_pair(number: int, pair: dict, tokenizer: PreTrainedTokenizerBase) -> int:
-    where = f"pair {number} (question {pair['question_id']})"
+    where = f"data/coherence_preferences.jsonl:{number}: pair {number} (question {pair['question_id']})"
     if pair["chosen"] == pair["rejected"]:
         raise InputError(f"{where}: chosen and rejected are the same text, which teaches nothing; run `dvc repro prefs`")
     prompt = encode_prompt(tokenizer, pair["prompt"])
