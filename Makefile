@@ -6,7 +6,7 @@ VLLM_VENV := .venv-vllm
 ENVIRONMENT := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 PIP := bin/pip --disable-pip-version-check
 
-.PHONY: help repro doctor compare experiments evaluate remote push pull test test-vllm faults audit
+.PHONY: help repro doctor compare experiments evaluate remote push pull test test-vllm faults fuzz audit
 help:  ## what there is to make
 	@grep -E '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
 
@@ -51,6 +51,9 @@ test-vllm: $(VLLM_VENV)/.installed  ## install vLLM's build for CPUs in an envir
 
 faults: $(VENV)/.installed-dev  ## kill and corrupt real runs some sixty times, and count what is lost
 	$(ENVIRONMENT) python -m tests.faults.campaign
+
+fuzz: $(VENV)/.installed-dev  ## try the readers on inputs that coverage leads to, a minute each
+	$(ENVIRONMENT) python -m tests.faults.fuzz --seconds 60
 
 audit: requirements.txt requirements-gpu.txt  ## look the pinned packages up among known vulnerabilities (asks pypi.org)
 	$(PYTHON) -m venv .venv-audit

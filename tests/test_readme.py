@@ -22,7 +22,7 @@ def test_every_make_target_exists():
 
 
 def test_every_parameter_that_a_command_sets_exists():
-    for file, key in re.findall(r"-S (?:(\S+\.yaml):)?([a-z_.]+)=", "\n".join(shell_lines())):
+    for file, key in re.findall(r"-S '?(?:([\w/]+\.yaml):)?([a-z_.]+)=", "\n".join(shell_lines())):
         value = YAML(typ="safe").load((ROOT / (file or "params.yaml")).read_text())
         for part in key.split("."):
             assert part in value, f"{file}:{key}"

@@ -180,7 +180,7 @@ def test_what_an_engine_raises_comes_through_and_a_deadly_request_is_named(clust
 
 @pytest.mark.slow
 def test_a_checkpoint_that_is_missing_is_told_before_the_first_request(cluster, tmp_path):
-    with pytest.raises(InputError, match=r"base: no such checkpoint; run the stage that writes it \(`dvc repro`\)$"):
+    with pytest.raises(InputError, match=r"base: no such checkpoint; run the stage that writes it \(`dvc repro base`\)$"):
         WorkersEngine(partial(TransformersEngine, tmp_path / "base", ROWS), 1, 0, ROWS)
     assert not ray.is_initialized()
 

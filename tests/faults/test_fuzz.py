@@ -30,7 +30,7 @@ def test_a_planted_fault_is_found_through_coverage_and_its_input_kept(tmp_path):
 
 @pytest.mark.slow
 def test_some_seconds_of_fuzzing_find_no_fault(tmp_path):
-    command = [sys.executable, "-m", "tests.faults.fuzz", "--seconds", "4", "--folder", str(tmp_path)]
+    command = [sys.executable, "-m", "tests.faults.fuzz", "--seconds", "3", "--folder", str(tmp_path)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=300)
     failures = "\n".join(path.read_text() for path in tmp_path.glob("*-failure.txt"))
     assert ran.returncode == 0, f"{ran.stdout}{ran.stderr}\n{failures}"

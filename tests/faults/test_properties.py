@@ -148,8 +148,8 @@ def test_scores_of_any_eleven_texts_are_in_range(texts: dict[str, str]):
 # --- time in proportion to length ---
 
 FAMILIES = [
-    *((head, piece) for head in ("", "Answer: ", "a #### ") for piece in ("1", "1,", "1,000,", "1/", "1 ", " ", "(", "=", "-")),
-    *((head, piece) for head in ("Q", "final", "answer", "\n####") for piece in (" ", "\t", "*", "_", "* ", "#")),
+    *((head, piece) for head in ("", "Answer: ") for piece in ("1", "1,", "1,000,", "1/", "1 ", " ", "(", "=", "-")),
+    *((head, piece) for head in ("Q", "final", "answer", "\n####") for piece in (" ", "\t", "*", "_")),
     *(("Answer: ", piece) for piece in ("\\boxed{", "\\frac{1}{", "\\text{", "{", "[", "\\", "½", "²", "\u200b", "e", "x*")),
     *(("", piece) for piece in ("Answer: 1 ", "answer ", "final ", "#### 1", "#### ", "Answer", "**Answer**", "Question", "Q:")),
     *(("", piece) for piece in ("\nanswer", "\nfinal answer", "\n", "\r", "\r\n", "\n>", "\n#### 1\nAnswer: 1", "</", "<|im")),
@@ -186,6 +186,7 @@ def test_reading_a_megabyte_takes_eight_times_as_long_as_an_eighth_of_it(head: s
     assert grows_in_proportion(read, lambda size: head + piece * (size // len(piece)), 125_000)
 
 
+@pytest.mark.slow
 @settings(CHECK, max_examples=10)
 @given(TEXTS.filter(bool))
 def test_a_megabyte_of_any_text_is_read(text: str):
@@ -359,6 +360,7 @@ def test_any_value_of_a_section_is_taken_with_the_right_type_or_told(tmp_path: P
         check_params(utf8(f"{name}: {value}\n"), name, tmp_path / "params.yaml")
 
 
+@pytest.mark.slow
 @settings(CHECK, max_examples=300)
 @given(st.sampled_from(PROFILE_PLACES), YAML_TEXTS.map(lambda text: text.encode("utf-8", "replace").decode()))
 def test_a_profile_with_any_value_put_in_is_taken_with_the_right_type_or_told_by_its_key(

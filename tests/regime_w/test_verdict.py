@@ -13,7 +13,7 @@ from scipy.stats import binom, binomtest
 
 from src.regime_w.statistics import Verdict, difference_at_power, mcnemar_exact, paired_verdict
 
-RUNS = 4000
+RUNS = 3000
 FAR = 4.0  # standard errors: chance goes so far once in 16,000 times
 
 
