@@ -1,5 +1,6 @@
 """The README against the repository: its commands exist, its files are there, its graph is dvc.yaml's."""
 
+import json
 import re
 from pathlib import Path
 
@@ -48,3 +49,11 @@ def test_every_file_that_a_stage_writes_stands_in_the_table():
 def test_every_path_of_ours_that_it_names_exists():
     for path in re.findall(r"`((?:src|profiles|tests|bench)/[\w./]+)`", README):
         assert (ROOT / path).exists(), path
+
+
+def test_the_change_that_it_shows_is_that_of_the_committed_run():
+    shown = {row[1]: row[2:4] for line in README.splitlines() if (row := line.split()) and row[0] == "metrics/eval.json"}
+    for index, policy in enumerate(("baseline", "coherence")):
+        metrics = json.loads((ROOT / f"metrics/{policy}.json").read_text())
+        for name in ("accuracy", "accuracy_low", "accuracy_high", "correct", "mean_tokens"):
+            assert float(shown[name][index]) == round(metrics[name], 5), f"{policy}: {name}"
