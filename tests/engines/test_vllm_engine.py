@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
+from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM
 
 from src.engines.interface import Request
@@ -101,5 +102,6 @@ def test_a_request_that_does_not_fit_is_an_error(engine, requests):
 
 def test_a_rank_beyond_the_kernels_is_an_error(checkpoint, tmp_path):
     (tmp_path / "adapter_config.json").write_text('{"r": 512}')
+    save_file({"weight": torch.zeros(1)}, tmp_path / "adapter_model.safetensors")
     with pytest.raises(InputError, match="its rank 512 is above 256"):
         VllmEngine(checkpoint, 16, "float32", SETTINGS, tmp_path)
