@@ -307,13 +307,13 @@ def wait_until(under_way: Callable[[], bool], process: subprocess.Popen) -> None
     deadline = time.monotonic() + PATIENCE
     while not under_way():
         assert process.poll() is None and time.monotonic() < deadline, process.communicate()[0]
-        time.sleep(0.01)
+        time.sleep(0.002)
 
 
 def test_a_push_whose_server_dies_is_told_and_done_by_the_next(large, server, shell):
     before, held = contents(large), server.bytes_held()
     pushing = shell.begin(large, *PUSH)
-    wait_until(lambda: server.bytes_held() - held > LARGE // 10, pushing)
+    wait_until(lambda: server.bytes_held() - held > LARGE // 50, pushing)
     server.kill()
     assert server.bytes_held() - held < LARGE
     output, _ = pushing.communicate()
@@ -332,7 +332,7 @@ def test_a_pull_whose_server_dies_is_told_and_done_by_the_next(large, server, sh
     shell(tmp_path, "git", "clone", "-q", str(large), "clone")
     clone = tmp_path / "clone"
     pulling = shell.begin(clone, *PULL)
-    wait_until(lambda: bytes_in(clone / ".dvc/cache") > LARGE // 10, pulling)
+    wait_until(lambda: bytes_in(clone / ".dvc/cache") > LARGE // 50, pulling)
     server.kill()
     assert bytes_in(clone / ".dvc/cache") < LARGE
     output, _ = pulling.communicate()
