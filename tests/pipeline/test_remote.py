@@ -329,12 +329,18 @@ def test_a_push_whose_server_dies_is_told_and_done_by_the_next(large, server, sh
 
 def test_a_pull_whose_server_dies_is_told_and_done_by_the_next(large, server, shell, tmp_path):
     """Follows the test before, which left all of it on the remote."""
-    shell(tmp_path, "git", "clone", "-q", str(large), "clone")
-    clone = tmp_path / "clone"
-    pulling = shell.begin(clone, *PULL)
-    wait_until(lambda: bytes_in(clone / ".dvc/cache") > LARGE // 50, pulling)
-    server.kill()
-    assert bytes_in(clone / ".dvc/cache") < LARGE
+    for attempt in range(5):
+        clone = tmp_path / f"clone{attempt}"
+        shell(tmp_path, "git", "clone", "-q", str(large), clone.name)
+        pulling = shell.begin(clone, *PULL)
+        wait_until(lambda clone=clone: bytes_in(clone / ".dvc/cache") > LARGE // 50, pulling)
+        server.kill()
+        if bytes_in(clone / ".dvc/cache") < LARGE:
+            break
+        pulling.communicate()  # on a busy machine all of it may be here before the kill: that was no kill in the middle
+        server.start()
+    else:
+        raise AssertionError("five pulls were done before they could be disturbed")
     output, _ = pulling.communicate()
     error = the_error(pulling.returncode, output)
     assert "EndpointConnectionError" in error and "nothing is lost: run it again when the remote answers" in error
