@@ -55,7 +55,7 @@ faults: $(VENV)/.installed-dev  ## kill and corrupt real runs some sixty times, 
 fuzz: $(VENV)/.installed-dev  ## try the readers on inputs that coverage leads to, a minute each
 	$(ENVIRONMENT) python -m tests.faults.fuzz --seconds 60
 
-audit: requirements.txt requirements-gpu.txt  ## look the pinned packages up among known vulnerabilities (asks pypi.org)
+audit: requirements.txt requirements-gpu.txt  ## look the pinned packages up among known vulnerabilities (over the network)
 	$(PYTHON) -m venv .venv-audit
 	.venv-audit/$(PIP) install --quiet pip-audit==2.10.1
 	.venv-audit/bin/pip-audit --no-deps --disable-pip -r constraints.txt
