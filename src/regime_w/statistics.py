@@ -145,7 +145,7 @@ def _power(difference: float, discordant_share: float, n: int, sizes: list[int])
             tail += _binomial(size - 1, discordant, against)
         weight = _binomial(discordant, n, discordant_share)
         if weight < 1e-18 and discordant > n * discordant_share:
-            break  # all that follow weigh less still, together nothing that a float could hold
+            break  # all that follow weigh less still, together less than 1e-14
         power += weight * tail
         if size:  # the next question may be the one too many
             tail -= against * _binomial(size - 1, discordant, against)
