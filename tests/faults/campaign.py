@@ -178,12 +178,15 @@ class Campaign:
         """Begin again and run until `ready`; then all of it is killed."""
         self.begin_again()
         dvc = self.start()
+        self.wait_for(ready, dvc)
+        os.killpg(dvc.pid, signal.SIGKILL)
+        dvc.wait()
+
+    def wait_for(self, ready: Callable[[], bool], dvc: subprocess.Popen) -> None:
         while not ready():
             if dvc.poll() is not None:
                 raise RuntimeError("the run ended before the moment that was waited for")
             time.sleep(0.02)
-        os.killpg(dvc.pid, signal.SIGKILL)
-        dvc.wait()
 
     def has_texts(self) -> bool:
         return any(path.stat().st_size > 20_000 for path in self.journals())
@@ -250,11 +253,27 @@ class Campaign:
         self.expect_failure("a file for a folder", "error: ")
         (self.repository / ".work").unlink()
 
-    def expect_failure(self, kind: str, words: str, **options: object) -> None:
-        """The run must fail, and say so by one message with these words, without a traceback."""
+    def out_of_memory(self) -> None:
+        """The sampling process gets no more memory than it has when its first texts are kept."""
+        self.begin_again()
+
+        def starve(dvc: subprocess.Popen) -> None:
+            self.wait_for(self.has_texts, dvc)
+            for process in psutil.Process(dvc.pid).children(recursive=True):
+                if "src.stages.sample" in process.cmdline():
+                    process.rlimit(psutil.RLIMIT_AS, (process.memory_info().vms,) * 2)
+
+        self.expect_failure("out of memory", "not enough memory", starve)
+
+    def expect_failure(
+        self, kind: str, words: str, meanwhile: Callable[[subprocess.Popen], None] = lambda _: None, **options: object
+    ) -> None:
+        """The run, harmed by `meanwhile`, must fail, and say so by one message with these words, without a traceback."""
         log = self.repository / ".dvc/campaign.log"
         log.unlink(missing_ok=True)
-        status = self.start(**options).wait()
+        dvc = self.start(**options)
+        meanwhile(dvc)
+        status = dvc.wait()
         told = log.read_text(errors="replace")
         if status == 0 or words not in told or "Traceback" in told:
             self.lost.append(f"{kind}: dvc repro ended with {status}, saying {told[-1500:]}")
@@ -284,6 +303,7 @@ class Campaign:
             "flipped byte in a checkpoint": (self.flipped_byte_in_checkpoint, "base"),
             "clock set back": (self.files_from_the_future, "sample"),
             "two runs at once": (self.two_at_once, "report"),
+            "out of memory": (self.out_of_memory, "sample"),
             "file too large": (self.full_file, "base"),
             "a file for a folder": (self.a_file_for_a_folder, "base"),
         }

@@ -2,9 +2,11 @@
 
 import json
 import re
+import subprocess
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 pytestmark = pytest.mark.slow
@@ -188,3 +190,22 @@ def test_both_evaluations_run_side_by_side(reproduced, run):
     assert max(beginnings) < done.stdout.index("Updating lock file"), "the second begins before the first has ended"
     assert stages_run(run(reproduced, "dvc", "repro").stdout) == {"compare", "report"}
     assert "up to date" in run(reproduced, "dvc", "status").stdout
+
+
+def test_each_evaluation_has_its_half_of_the_gpus(reproduced, run, environment):
+    profile = reproduced / "profiles/tiny.yaml"
+    profile.write_text(profile.read_text().replace("max_tokens: 40", "max_tokens: 34"))
+    gpus = {"CUDA_VISIBLE_DEVICES": "3,5,6,7"}  # only a name here: nothing of CUDA runs
+    script = subprocess.Popen(["scripts/evaluate_both.sh"], cwd=reproduced, env=environment | gpus, stdout=subprocess.DEVNULL)
+    seen = {}
+    while script.poll() is None:
+        for process in psutil.Process(script.pid).children(recursive=True):
+            try:
+                command, variables = process.cmdline(), process.environ()
+            except (psutil.NoSuchProcess, psutil.ZombieProcess):
+                continue
+            if "src.stages.eval" in command:
+                seen[command[-1]] = variables["CUDA_VISIBLE_DEVICES"]
+        time.sleep(0.05)
+    assert script.returncode == 0
+    assert seen == {"baseline": "3,5", "coherence": "6,7"}
