@@ -44,7 +44,7 @@ pull: $(VENV)/.installed  ## fetch what DVC keeps from the remote
 
 test: $(VENV)/.installed-dev  ## install, and run all tests but those of vLLM
 	$(ENVIRONMENT) ruff check .
-	$(ENVIRONMENT) python -m pytest
+	$(ENVIRONMENT) python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 test-vllm: $(VLLM_VENV)/.installed  ## install vLLM's build for CPUs in an environment of its own, and run its tests
 	PATH="$(CURDIR)/$(VLLM_VENV)/bin:$$PATH" python -m pytest -m vllm

@@ -47,6 +47,8 @@ class Campaign:
     """One repository of the tiny profile, disturbed again and again; `lost` has a line for each loss."""
 
     def __init__(self, folder: Path, seed: int) -> None:
+        # A shell's background job ignores Ctrl-C, and so would all that it starts.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         self.random = random.Random(seed)
         self.environment = dvc_environment(folder / "dvc") | {"OMP_NUM_THREADS": "1"}
         self.repository = folder / "repository"
