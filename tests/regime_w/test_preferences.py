@@ -67,6 +67,14 @@ def test_coherence_pairs_are_of_correct_trajectories_that_differ_enough():
     assert (pairs[0].chosen_reward, pairs[0].rejected_reward) == (0.75, 0.5)
 
 
+def test_what_a_whole_question_is_worth_moves_no_pair():
+    """s_end, s_path and s_cf are alike on both sides of a pair, so their weights cannot choose."""
+    rewards = {arm: place / 16 for place, arm in enumerate(ARM_NAMES)}
+    raised = {arm: reward + 0.5 for arm, reward in rewards.items()}
+    right = ARM_NAMES[2:7]
+    assert couples(build(trajectories(right, rewards))) == couples(build(trajectories(right, raised)))
+
+
 def test_equal_rewards_make_no_pair_even_without_a_least_gap():
     assert build(trajectories(ARM_NAMES), PrefsSettings(min_reward_gap=0.0)) == []
 
