@@ -57,3 +57,16 @@ def test_the_change_that_it_shows_is_that_of_the_committed_run():
         metrics = json.loads((ROOT / f"metrics/{policy}.json").read_text())
         for name in ("accuracy", "accuracy_low", "accuracy_high", "correct", "mean_tokens"):
             assert float(shown[name][index]) == round(metrics[name], 5), f"{policy}: {name}"
+
+
+def test_the_sweeps_that_it_shows_are_of_the_committed_run():
+    """Each has a row a point, and its point of the profile's own settings ends as the run did."""
+    verdict = json.loads((ROOT / "metrics/verdict.json").read_text())
+    for name, own in (("learning-rate", "5e-5"), ("scoring-weights", "all")):
+        page = (ROOT / f"sweeps/{name}.md").read_text()
+        rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("|")][2:]
+        points = YAML(typ="safe").load((ROOT / f"sweeps/{name}.yaml").read_text())["points"]
+        assert [row[0] for row in rows] == [point["name"] for point in points]
+        [row] = [row for row in rows if row[0] == own]
+        assert row[4] == f"{verdict['fixed']} / {verdict['broken']}"
+        assert f"sweeps/{name}.md" in README and (ROOT / f"sweeps/{name}.svg").exists()
