@@ -6,28 +6,28 @@ VLLM_VENV := .venv-vllm
 ENVIRONMENT := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 PIP := bin/pip --disable-pip-version-check
 
-.PHONY: help repro doctor compare experiments evaluate remote push pull test test-vllm faults fuzz audit
+.PHONY: help repro doctor compare experiments evaluate remote push pull mend test test-vllm faults fuzz audit
 help:  ## what there is to make
 	@grep -E '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
 
-repro: $(VENV)/.installed  ## install, and run the pipeline of the profile that params.yaml names
+repro: mend  ## install, and run the pipeline of the profile that params.yaml names
 	$(ENVIRONMENT) dvc repro
 
 doctor: $(VENV)/.installed  ## whether this machine can run the profile that params.yaml names, and what it would cost
 	$(ENVIRONMENT) python -m src.stages.doctor
 
-compare: $(VENV)/.installed  ## both policies as experiments, and the change of each figure between them
+compare: mend  ## both policies as experiments, and the change of each figure between them
 	$(ENVIRONMENT) scripts/compare.sh
 
-sweep-%: $(VENV)/.installed  ## an experiment for each point of sweeps/%.yaml, then a table and a picture beside it
+sweep-%: mend  ## an experiment for each point of sweeps/%.yaml, then a table and a picture beside it
 	$(ENVIRONMENT) python -m src.sweep $*
 
 # DVC drops the columns that match: all but these.
 COLUMNS := Experiment|verdict$$|difference$$|p_value$$|pairs$$|metrics/eval.json:(accuracy|mean_tokens)$$|train.learning_rate|scoring.weights
-experiments: $(VENV)/.installed  ## all experiments, by the columns that matter and differ
+experiments: mend  ## all experiments, by the columns that matter and differ
 	$(ENVIRONMENT) dvc exp show --md --hide-workspace --only-changed --drop '(?!$(COLUMNS))'
 
-evaluate: $(VENV)/.installed  ## both evaluations side by side, each on half of the GPUs
+evaluate: mend  ## both evaluations side by side, each on half of the GPUs
 	$(ENVIRONMENT) scripts/evaluate_both.sh
 
 remote: $(VENV)/.installed  ## share results: make remote BUCKET=my-bucket/folder [ENDPOINT=https://…]; credentials by environment
@@ -36,11 +36,14 @@ remote: $(VENV)/.installed  ## share results: make remote BUCKET=my-bucket/folde
 	$(ENVIRONMENT) dvc remote modify storage verify true
 	$(if $(ENDPOINT),$(ENVIRONMENT) dvc remote modify storage endpointurl "$(ENDPOINT)")
 
-push: $(VENV)/.installed  ## send what DVC keeps to the remote, and see that all is there; CHECK=yes reads it again
+push: mend  ## send what DVC keeps to the remote, and see that all is there; CHECK=yes reads it again
 	$(ENVIRONMENT) python -m src.remote push $(if $(CHECK),--check)
 
-pull: $(VENV)/.installed  ## fetch what DVC keeps from the remote
+pull: mend  ## fetch what DVC keeps from the remote
 	$(ENVIRONMENT) python -m src.remote pull
+
+mend: $(VENV)/.installed  ## put right what DVC left half-written when it was killed; all that run DVC do this first
+	$(ENVIRONMENT) python -m src.mend
 
 test: $(VENV)/.installed-dev  ## install, and run all tests but those of vLLM
 	$(ENVIRONMENT) ruff check .

@@ -157,6 +157,7 @@ run_all() {
   say "doctor"
   python -m src.stages.doctor
   say "dvc repro"
+  python -m src.mend
   dvc repro
   share
 }

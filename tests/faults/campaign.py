@@ -94,7 +94,7 @@ class Campaign:
     def start(self, *stages: str, **options: object) -> subprocess.Popen:
         log = (self.repository / ".dvc/campaign.log").open("ab")
         return subprocess.Popen(
-            ["dvc", "repro", *stages],
+            ["bash", "-c", 'python -m src.mend && exec dvc repro "$@"', "bash", *stages],  # as `make repro` does it
             cwd=self.repository,
             env=self.environment,
             stdout=log,
@@ -222,6 +222,13 @@ class Campaign:
         for path in (self.repository / ".work").rglob("*"):
             os.utime(path, (4e9, 4e9))
 
+    def cut_files_of_dvc(self) -> None:
+        """What a kill leaves of the files that DVC writes in place."""
+        self.in_the_middle(self.has_texts)
+        lock = self.repository / "dvc.lock"
+        os.truncate(lock, self.random.randrange(lock.stat().st_size))
+        os.truncate(self.repository / ".dvc/tmp/rwlock", 0)
+
     def two_at_once(self) -> None:
         """Both may end well, or one says that the other works; the outputs are right after either."""
         self.begin_again()
@@ -304,6 +311,7 @@ class Campaign:
             "flipped byte in a journal": (self.flipped_byte_in_journal, "sample"),
             "flipped byte in a checkpoint": (self.flipped_byte_in_checkpoint, "base"),
             "clock set back": (self.files_from_the_future, "sample"),
+            "cut files of DVC": (self.cut_files_of_dvc, "sample"),
             "two runs at once": (self.two_at_once, "report"),
             "out of memory": (self.out_of_memory, "sample"),
             "file too large": (self.full_file, "base"),

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_short_campaign_loses_nothing(tmp_path):
-    chosen = ("truncated journal", "flipped byte in a checkpoint", "two runs at once", "file too large")
+    chosen = ("truncated journal", "flipped byte in a checkpoint", "cut files of DVC", "two runs at once", "file too large")
     disturbed = campaign(6, 0, tmp_path, chosen)
     assert sum(disturbed.tried.values()) == 6 + len(chosen)
     assert disturbed.lost == []

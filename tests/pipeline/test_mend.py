@@ -1,0 +1,143 @@
+"""What a kill of DVC leaves half-written is put right by `python -m src.mend`, and then nothing runs again."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline.conftest import ROOT
+
+pytestmark = pytest.mark.slow
+
+TWO_STAGES = """
+stages:
+  folder:
+    cmd: mkdir -p folder && cp number folder/number && cp number figure.json
+    deps: [number]
+    outs: [folder]
+    metrics:
+      - figure.json:
+          cache: false
+  file:
+    cmd: cp folder/number file
+    deps: [folder]
+    outs: [file]
+"""
+
+
+@pytest.fixture(scope="module")
+def two_stages(tmp_path_factory: pytest.TempPathFactory, run) -> Path:
+    """A repository with a finished run of two stages of no time, and an input that has changed since."""
+    folder = tmp_path_factory.mktemp("two_stages") / "repository"
+    folder.mkdir()
+    run(folder, "git", "init", "-q")
+    run(folder, "dvc", "init", "-q")
+    run(folder, "dvc", "config", "core.autostage", "true")
+    (folder / "dvc.yaml").write_text(TWO_STAGES)
+    for number in ("1", "2"):
+        (folder / "number").write_text(number)
+        if number == "1":
+            run(folder, "dvc", "repro")
+        run(folder, "git", "add", "-A")
+        run(folder, "git", "commit", "-qm", number)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def mend(environment) -> Callable[..., list[str]]:
+    """Run `python -m src.mend` in a folder; the lines that it prints."""
+
+    def mend_in(folder: Path, status: int = 0) -> list[str]:
+        command = [sys.executable, "-m", "src.mend"]
+        there = environment | {"PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, cwd=folder, env=there, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        assert done.returncode == status, done.stdout
+        return done.stdout.splitlines()
+
+    return mend_in
+
+
+def kind(change: str) -> str:
+    """The change without the parts of its path that are digests or drawn by lot."""
+    return re.sub(r"[\w-]{22}\.tmp|(?<=/)([0-9a-f]{2}|[0-9a-f]{30,})(?=[/.\n]|$)", "*", change)
+
+
+def test_a_kill_at_any_change_of_a_file_can_be_gone_on_from(two_stages, tmp_path, environment, run, mend):
+    """DVC is killed before each kind of change that it makes, and within each file that it writes in place."""
+
+    def killed_at(number: int) -> tuple[Path, Path]:
+        repository, log = tmp_path / f"killed_at_{number}", tmp_path / f"changes_until_{number}"
+        shutil.copytree(two_stages, repository)
+        command = [sys.executable, str(ROOT / "tests/faults/killed_dvc.py"), str(number), str(log), "repro"]
+        status = subprocess.run(command, cwd=repository, env=environment, capture_output=True).returncode
+        assert status == (-9 if number else 0)
+        return repository, log
+
+    changes = [kind(line) for line in killed_at(0)[1].read_text().splitlines()]
+    first = {change: number for number, change in reversed(list(enumerate(changes, 1)))}
+    assert len(first) > 30
+    mended = set()
+    for change, number in first.items():
+        repository, _ = killed_at(number)
+        if mend(repository):
+            mended.add(change)
+        done = run(repository, "dvc", "repro", check=False)
+        files = [repository / name for name in ("folder/number", "figure.json", "file")]
+        assert [path.read_text() for path in files] == ["2"] * 3, f"{change}: {done.stderr}"
+        assert run(repository, "dvc", "status").stdout.startswith("Data and pipelines are up to date"), change
+        assert not list(repository.glob(".*.tmp")), change
+        shutil.rmtree(repository)
+    assert {"open .dvc/tmp/rwlock", "open dvc.lock"} < mended
+    assert any(change.startswith("os.chmod .dvc/cache/runs/") for change in mended)
+
+
+# Where it is cut: as the last thing that is left of it, and whether DVC can still read that.
+CUTS = {"": False, "\n  rollouts:\n": False, "\n  rollouts:\n    cm": False, "stages.rollouts\n": True, "- path: data/tra": True}
+
+
+@pytest.mark.parametrize("end", CUTS)
+def test_of_a_cut_lock_nothing_is_lost(reproduced, run, mend, end):
+    """The run is in Git, or it is not: its stages come back from the run cache, and none runs."""
+    lock = reproduced / "dvc.lock"
+    whole = lock.read_text()
+    cut = whole[: whole.index(end) + len(end)]
+    for is_in_git in (True, False):
+        if not is_in_git:
+            run(reproduced, "git", "rm", "-q", "--cached", "dvc.lock")
+        lock.write_text(cut)
+        mended = mend(reproduced)
+        if CUTS[end]:
+            assert mended == []
+        else:
+            assert len(mended) == 1 and (reproduced / ".dvc/tmp/dvc.lock.cut").read_text() == cut
+            assert lock.exists() == is_in_git
+        assert "Running stage" not in run(reproduced, "dvc", "repro").stdout
+        assert lock.read_text() == whole
+        run(reproduced, "git", "add", "dvc.lock")
+
+
+def test_a_sound_checkout_and_a_merge_are_left_alone(reproduced, run, mend):
+    assert mend(reproduced) == []
+    lock = reproduced / "dvc.lock"
+    whole = lock.read_text()
+    run(reproduced, "git", "switch", "-qc", "other")
+    lock.write_text(whole.replace("python -m src.stages.data", "theirs"))
+    run(reproduced, "git", "commit", "-qam", "theirs")
+    run(reproduced, "git", "switch", "-q", "-")
+    lock.write_text(whole.replace("python -m src.stages.data", "ours"))
+    run(reproduced, "git", "commit", "-qam", "ours")
+    assert run(reproduced, "git", "merge", "other", check=False).returncode == 1
+    conflict = lock.read_text()
+    assert "<<<<<<<" in conflict
+    assert mend(reproduced) == []
+    assert lock.read_text() == conflict
+    run(reproduced, "git", "merge", "--abort")
+
+
+def test_outside_of_a_repository_it_is_one_error(tmp_path, mend):
+    [error] = mend(tmp_path, status=1)
+    assert error.startswith(f"error: {tmp_path}: you are not inside of a DVC repository")
