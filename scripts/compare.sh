@@ -3,19 +3,20 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-case "${1:-}" in
-  "") ;;
-  --tag) ;;
-  *)
-    cat <<'TEXT'
-usage: scripts/compare.sh [--tag]
+usage() {
+  cat <<'TEXT'
+usage: scripts/compare.sh [--tag | --help]
 
 Makes the experiments `baseline` and `coherence` of the run at hand and prints `dvc metrics diff baseline coherence`.
 
 --tag   also makes the Git tags of these names; after `git push --tags` any clone can compare, and needs to pull nothing
 TEXT
-    [ "$1" = --help ] && exit 0 || exit 2
-    ;;
+}
+
+case "$*" in
+  '' | --tag) ;;
+  --help | -h) usage; exit ;;
+  *) usage >&2; echo "error: unknown arguments: $*" >&2; exit 2 ;;
 esac
 
 for policy in baseline coherence; do

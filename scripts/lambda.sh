@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From a fresh Lambda machine (Ubuntu 22.04 or 24.04) to a finished and shared run. docs/lambda.md tells the whole way.
+# From a fresh Lambda machine (Ubuntu 22.04 or 24.04) to a finished and shared run; docs/lambda.md describes all of it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -86,7 +86,7 @@ install_system_packages() {
   find_python >/dev/null || stop "no Python 3.11 or newer with its venv module; install one and run this again"
 }
 
-# Each call repeats nothing that is there, and mends an environment that was cut short.
+# Each call repeats nothing that is there, and completes an environment whose installation was interrupted.
 install_environment() {
   local python
   python=$(find_python)
@@ -112,10 +112,17 @@ choose_profile() {
   grep -q "^profile: $PROFILE\$" params.yaml || stop "params.yaml has no line 'profile: …' to set; git checkout params.yaml"
 }
 
+# How many GPUs the profile needs.
+gpus_of_plan() {
+  local plan
+  plan=$(python -m src.stages.doctor --plan-only --json) || return
+  python -c 'import json, sys; print(json.loads(sys.argv[1])["plan"]["gpus"])' "$plan"
+}
+
 configure_dvc() {
   say "DVC: cache and remote, in .dvc/config.local"
   if [ "$(id -u)" = 0 ]; then
-    echo "Checkpoints are copied into DVC's cache: root could write through a link and spoil it. Another user saves that space."
+    echo "Checkpoints are copied into DVC's cache: root could write through a link and corrupt it. Another user saves that space."
   else
     dvc config --local cache.type hardlink
   fi
@@ -129,7 +136,7 @@ configure_dvc() {
 
 share() {
   say "push"
-  python -m src.remote push
+  python -m src.ops.remote push
   say "finished"
   cat <<TEXT
 Checkpoints and texts are in s3://${REGIME_W_BUCKET#s3://}, report.md and metrics/ are here. Keep the run in Git, then
@@ -148,7 +155,9 @@ run_all() {
   echo "commit $(git rev-parse HEAD)"
   install_environment
   choose_profile
-  if python -m src.stages.doctor --plan-only | grep -q '^needs: no GPU'; then
+  local gpus
+  gpus=$(gpus_of_plan)
+  if [ "$gpus" = 0 ]; then
     echo "The profile needs no GPU: requirements-gpu.txt is left out."
   else
     install_for_gpus
@@ -157,7 +166,7 @@ run_all() {
   say "doctor"
   python -m src.stages.doctor
   say "dvc repro"
-  python -m src.mend
+  python -m src.ops.repair
   dvc repro
   share
 }
@@ -177,17 +186,16 @@ run_here() {
 # watch PROCESS FIRST_LINE: shows the log until the process ends, and ends with its status
 watch() {
   tail -n "+$2" -f --pid="$1" "$LOG"
-  [ -f "$STATUS" ] || stop "process $1 ended without a word (killed, or the machine was restarted); run scripts/lambda.sh again"
+  [ -f "$STATUS" ] || stop "process $1 ended without a status (killed, or the machine was restarted); run scripts/lambda.sh again"
   exit "$(cat "$STATUS")"
 }
 
 main() {
-  case "${1:-}" in
+  case "$*" in
     --help | -h) usage; exit ;;
-    --foreground | '') ;;
-    *) usage >&2; stop "unknown option '$1'" ;;
+    '' | --foreground) ;;
+    *) usage >&2; echo "error: unknown arguments: $*" >&2; exit 2 ;;
   esac
-  [ $# -le 1 ] || stop "one option at most, not $#"
   check_place
   mkdir -p "$WORK"
   touch "$LOG"

@@ -4,38 +4,46 @@ from pathlib import Path
 
 import pytest
 
-from src.sandbox.model import SandboxModelSettings, build_model, solution_text, train_tokenizer
-from src.sandbox.problems import make_split
+from src.regime_w.questions import Question
+from src.sources.sandbox.problems import make_split
+from tests.profiles import model_settings
 
-TINY = SandboxModelSettings(
+TINY = model_settings(
     first_question=0,
-    rounds=1,
+    epochs=1,
     batch_size=8,
     learning_rate=3e-3,
-    hidden_size=64,
-    layers=2,
-    heads=2,
-    feed_forward_size=64,
-    vocabulary=600,
-    first_weights=0.1,
-    terse_wolfram=0.5,
-    terse_maudlin=0.5,
+    intermediate_size=64,
+    vocab_size=600,
+    initializer_range=0.1,
+    answer_only_wolfram=0.5,
 )
 
 
 @pytest.fixture(scope="session")
-def questions() -> list[dict]:
+def questions() -> list[Question]:
     return make_split("train", 60)
 
 
 @pytest.fixture(scope="session")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory, questions: list[dict]) -> Path:
+def checkpoint(tmp_path_factory: pytest.TempPathFactory, questions: list[Question]) -> Path:
     """Folder of a model with random weights; its texts are noise, which is the hardest case for near-ties."""
+    from src.training.sft import build_model, solution_text, train_tokenizer  # torch takes seconds, which few tests need
+
     folder = tmp_path_factory.mktemp("tiny") / "base"
     tokenizer = train_tokenizer(
-        [text for q in questions for text in (q["question"], q["altered"], solution_text(q["answer"], outright=False))],
-        TINY.vocabulary,
+        [text for q in questions for text in (q.question, q.altered or "", solution_text(q.answer, answer_only=False))],
+        TINY.vocab_size,
     )
     build_model(TINY, tokenizer, seed=0).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests of vLLM, which lives in an environment of its own, unless `-m` names them."""
+    if "vllm" in config.option.markexpr:
+        return
+    chosen = [item for item in items if item.get_closest_marker("vllm") is None]
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = chosen

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from botocore.client import BaseClient
@@ -47,7 +48,7 @@ def bytes_in(folder: Path) -> int:
 class S3Server:
     """A server whose data survive `kill`; `start` brings it back at the same URL."""
 
-    def __init__(self, kind: str, folder: Path):
+    def __init__(self, kind: str, folder: Path) -> None:
         self.kind = kind
         self.folder = folder
         (self.port,) = free_ports(1)
@@ -139,7 +140,8 @@ def write_ring(path: Path, port: int) -> None:
     builder.get_ring().save(str(path))
 
 
-def serve_application(application, port: int) -> None:
+def serve_application(application: Callable, port: int) -> None:
+    """Serve a WSGI application at a port of the loopback. Does not return."""
     import eventlet.wsgi
     from swift.common.wsgi import SwiftHttpProtocol
 

@@ -7,29 +7,50 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from src.errors import InputError
+from src.core.errors import InputError
 
 
 @dataclass(frozen=True)
 class Request:
-    key: str  # names the request; unique within one call
-    prompt: str  # the whole text that the model reads, template included
-    temperature: float  # 0 is greedy
-    seed: int  # 0 ... 2**63 - 1; with the prompt, temperature and weights it decides the text
-    max_tokens: int  # the most tokens to write, the end-of-text token included
+    """What one text is asked for.
+
+    key          names the request; unique within one call
+    prompt       the whole text that the model reads, template included
+    temperature  >= 0; 0 is greedy
+    seed         0 … 2**63 - 1; with prompt, temperature and weights it decides the text
+    max_tokens   to write at most, the end-of-text token included
+    """
+
+    key: str
+    prompt: str
+    temperature: float
+    seed: int
+    max_tokens: int
 
 
 @dataclass(frozen=True)
 class Completion:
+    """What a model wrote for one request.
+
+    text           without prompt and special tokens
+    n_tokens       tokens written, the end-of-text token included
+    finish_reason  the model ended the text, or max_tokens did
+    """
+
     key: str
-    text: str  # without prompt and special tokens
-    n_tokens: int  # tokens written, the end-of-text token included
-    finish_reason: Literal["stop", "length"]  # the model ended it, or max_tokens did
+    text: str
+    n_tokens: int
+    finish_reason: Literal["stop", "length"]
 
 
 class Engine(Protocol):
+    """A model that is loaded and answers requests."""
+
     def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
-        """Answer every request once, in any order. A text depends on its request and the weights alone."""
+        """Answer every request once, in any order. A text depends on its request and the weights alone.
+
+        Raises InputError for two requests of one key.
+        """
         ...
 
 

@@ -18,9 +18,9 @@ from pathlib import Path
 import torch
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
-from src.checkpoints import add_adapter, check_tokens, own_checkpoint, read_model, read_tokenizer
 from src.engines.interface import Completion, Request, refuse_doubled_keys
-from src.engines.templates import encode_prompt
+from src.models.checkpoints import add_adapter, check_tokens, own_checkpoint, read_model, read_tokenizer
+from src.models.encoding import encode_prompt
 
 # Rounding moves logits of a float32 model by about 1e-5 (measured by bench/near_ties.py); a greedy choice is
 # redone below this distance of the best two logits, a draw below this distance (as a probability) to the edge.
@@ -34,6 +34,8 @@ COMPACT_SHARE = 0.2
 
 @dataclass
 class _Row:
+    """A request in the batch: its prompt's tokens, and those written so far."""
+
     request: Request
     prompt_ids: list[int]
     written: list[int] = field(default_factory=list)
@@ -50,7 +52,7 @@ class TransformersEngine:
     batch_size   rows decoded together; moves speed and memory
     dtype        of weights and passes. In float32 the choice between near-ties is made exact, and a text depends on
                  its request alone; in bfloat16 rounding is a thousand times coarser than the near-ties that could be
-                 told, and company may change a text.
+                 found, and company may change a text.
     Runs on the GPU where there is one.
     """
 
@@ -125,10 +127,10 @@ def choose_tokens(model: PreTrainedModel, rows: list[_Row], alive: list[int], lo
     temperatures = [row.request.temperature for row in rows]
     draws = [row.uniform() for row in rows]
     chosen, near_tie = pick(logits, temperatures, draws)
-    tokens, unsure = chosen.tolist(), near_tie.tolist()
+    tokens, near_ties = chosen.tolist(), near_tie.tolist()
     exact = model.dtype == torch.float32
     for slot in alive:
-        if exact and unsure[slot]:
+        if exact and near_ties[slot]:
             alone = torch.tensor([rows[slot].prompt_ids + rows[slot].written], device=model.device)
             row_logits = model(input_ids=alone, logits_to_keep=1).logits[:, -1]
             tokens[slot] = pick(row_logits, [temperatures[slot]], [draws[slot]])[0].item()
@@ -140,24 +142,24 @@ def pick(logits: torch.Tensor, temperatures: Sequence[float], draws: Sequence[fl
     """Choose a token a row, and say where rounding might have chosen another.
 
     logits        (rows, vocabulary)
-    temperatures  one a row, >= 0; 0 takes the greatest logit
+    temperatures  one a row, >= 0; 0 takes the largest logit
     draws         one a row in [0, 1): the token is the one whose stretch of the cumulative probability holds it
     returns       (rows,) token ids and (rows,) booleans, True for a near-tie
     """
     logits = logits.float()
-    heat = torch.tensor(temperatures, dtype=torch.float32, device=logits.device).unsqueeze(1)
-    greedy = heat == 0
+    temperature = torch.tensor(temperatures, dtype=torch.float32, device=logits.device).unsqueeze(1)
+    greedy = temperature == 0
     best = logits.topk(2, dim=-1)
     close_logits = (best.values[:, 0] - best.values[:, 1]) < NEAR_TIE_LOGIT
-    scaled = (logits - best.values[:, :1]) / torch.where(greedy, 1.0, heat)
+    scaled = (logits - best.values[:, :1]) / torch.where(greedy, 1.0, temperature)
     cumulative = scaled.double().softmax(dim=-1).cumsum(dim=-1)
     cumulative /= cumulative[:, -1:].clone()  # the last edge is exactly 1, and every draw is below it
     draw = torch.tensor(draws, dtype=torch.float64, device=logits.device).unsqueeze(1)
-    drawn = torch.searchsorted(cumulative, draw, right=True)
-    upper = cumulative.gather(1, drawn)
-    lower = torch.where(drawn > 0, cumulative.gather(1, (drawn - 1).clamp(min=0)), 0.0)
+    sampled = torch.searchsorted(cumulative, draw, right=True)
+    upper = cumulative.gather(1, sampled)
+    lower = torch.where(sampled > 0, cumulative.gather(1, (sampled - 1).clamp(min=0)), 0.0)
     close_draw = torch.minimum(upper - draw, draw - lower).squeeze(1) < NEAR_TIE_PROBABILITY
-    token = torch.where(greedy, best.indices[:, :1], drawn).squeeze(1)
+    token = torch.where(greedy, best.indices[:, :1], sampled).squeeze(1)
     return token, torch.where(greedy.squeeze(1), close_logits, close_draw)
 
 

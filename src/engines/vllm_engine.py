@@ -7,32 +7,23 @@ its batch. vLLM's CPU build runs the same code, slowly; the tests use it.
 import importlib.util
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from src.checkpoints import check_adapter_files, own_checkpoint, read_tokenizer
+from src.core.errors import InputError, shown
+from src.core.files import read_json
 from src.engines.interface import Completion, Request, refuse_doubled_keys
-from src.engines.templates import encode_prompt
-from src.errors import InputError
-from src.params import AT_LEAST_1, PART, require
-from src.records import read_json
+from src.engines.settings import VllmSettings
+from src.models.checkpoints import check_adapter_files, own_checkpoint, read_tokenizer
+from src.models.encoding import encode_prompt
+
+if TYPE_CHECKING:  # in an environment of its own
+    from vllm import LLM, RequestOutput
 
 # Ranks that vLLM's kernels are built for.
 ADAPTER_RANKS = (8, 16, 32, 64, 128, 256)
-
-
-@dataclass(frozen=True)
-class VllmSettings:
-    tensor_parallel: int  # GPUs that share one copy of the weights
-    memory_share: float  # of a GPU's memory, 0 ... 1, for weights and cache
-    max_length: int  # tokens of prompt and completion together
-    batch_invariant: bool  # the same text whatever shares the batch; GPUs of compute capability 9 only
-
-    def __post_init__(self) -> None:
-        require(self, AT_LEAST_1, "tensor_parallel", "max_length")
-        require(self, PART, "memory_share")
 
 
 class VllmEngine:
@@ -51,22 +42,12 @@ class VllmEngine:
         if importlib.util.find_spec("vllm") is None:
             raise InputError("engine.name is 'vllm', but the module vllm is missing: pip install -r requirements-gpu.txt")
         set_environment(settings)
-        from vllm import LLM
         from vllm.lora.request import LoRARequest
 
-        self.max_length = settings.max_length
+        self.max_model_len = settings.max_model_len
         self.adapter = None if adapter_folder is None else LoRARequest("adapter", 1, str(adapter_folder.resolve()))
-        self.engine = LLM(
-            model=str(model_folder),
-            dtype=dtype,
-            max_num_seqs=batch_size,
-            max_model_len=settings.max_length,
-            gpu_memory_utilization=settings.memory_share,
-            tensor_parallel_size=settings.tensor_parallel,
-            enable_prefix_caching=True,  # an arm's siblings share its prompt
-            **adapter_options(adapter_folder),
-            **machine_options(settings, batch_size),
-        ).llm_engine
+        # Its own `generate` keeps every text back until the last is written.
+        self.engine = load_llm(model_folder, batch_size, dtype, settings, adapter_folder).llm_engine
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
         """Yield a completion for each request as it ends; InputError for a doubled key or a prompt that does not fit."""
@@ -77,10 +58,10 @@ class VllmEngine:
         refuse_doubled_keys(requests)
         for request in requests:
             prompt = encode_prompt(self.tokenizer, request.prompt)
-            if len(prompt) + request.max_tokens > self.max_length:
+            if len(prompt) + request.max_tokens > self.max_model_len:
                 raise InputError(
                     f"request {request.key}: {len(prompt)} tokens of prompt and {request.max_tokens} of completion are more "
-                    f"than engine.vllm.max_length = {self.max_length}; raise it in the profile"
+                    f"than engine.vllm.max_model_len = {self.max_model_len}; raise it in the profile"
                 )
             params = SamplingParams(
                 temperature=request.temperature,
@@ -95,7 +76,7 @@ class VllmEngine:
                 if output.finished:
                     yield self.completion_of(output)
 
-    def completion_of(self, output) -> Completion:
+    def completion_of(self, output: "RequestOutput") -> Completion:
         """The completion of one finished request output of vLLM."""
         written = output.outputs[0]
         if written.finish_reason not in ("stop", "length"):
@@ -116,23 +97,38 @@ def set_environment(settings: VllmSettings) -> None:
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")  # GiB
 
 
-def machine_options(settings: VllmSettings, batch_size: int) -> dict:
-    """A CPU has no graphs to capture, and its generators cannot go on where a chunk of a prompt ended."""
-    if torch.cuda.is_available():
-        return {}
-    return {
-        "enforce_eager": True,
-        "enable_chunked_prefill": False,
-        "max_num_batched_tokens": settings.max_length * min(batch_size, 16),
-    }
+def load_llm(model_folder: Path, batch_size: int, dtype: str, settings: VllmSettings, adapter_folder: Path | None) -> "LLM":
+    """vLLM with the model loaded, ready for the adapter; InputError if the adapter's rank is beyond its kernels."""
+    from vllm import LLM
+
+    options: dict[str, Any] = {}
+    if adapter_folder is not None:
+        options |= {"enable_lora": True, "max_loras": 1, "max_lora_rank": rank_to_serve(adapter_folder)}
+    if not torch.cuda.is_available():
+        # A CPU has no graphs to capture, and its generators cannot go on where a chunk of a prompt ended.
+        options |= {
+            "enforce_eager": True,
+            "enable_chunked_prefill": False,
+            "max_num_batched_tokens": settings.max_model_len * min(batch_size, 16),
+        }
+    return LLM(
+        model=str(model_folder),
+        dtype=dtype,
+        max_num_seqs=batch_size,
+        max_model_len=settings.max_model_len,
+        gpu_memory_utilization=settings.gpu_memory_utilization,
+        tensor_parallel_size=settings.tensor_parallel_size,
+        enable_prefix_caching=True,  # an arm's siblings share its prompt
+        **options,
+    )
 
 
-def adapter_options(adapter_folder: Path | None) -> dict:
-    """LoRA switched on with the least rank that holds the adapter's; InputError if it is beyond the kernels."""
-    if adapter_folder is None:
-        return {}
-    rank = read_json(adapter_folder / "adapter_config.json")["r"]
+def rank_to_serve(adapter_folder: Path) -> int:
+    """The smallest of vLLM's ranks that holds the adapter's; InputError if there is none, or the adapter names no rank."""
+    rank = read_json(adapter_folder / "adapter_config.json").get("r")
+    if not isinstance(rank, int):
+        raise InputError(f"{adapter_folder}: adapter_config.json says r = {shown(rank)}, which is no rank; run `dvc repro train`")
     fitting = [known for known in ADAPTER_RANKS if known >= rank]
     if not fitting:
-        raise InputError(f"{adapter_folder}: its rank {rank} is above {ADAPTER_RANKS[-1]}, which vLLM serves; lower train.lora.r")
-    return {"enable_lora": True, "max_loras": 1, "max_lora_rank": fitting[0]}
+        raise InputError(f"{adapter_folder}: its rank {rank} is above {ADAPTER_RANKS[-1]}, which vLLM serves; lower dpo.lora.r")
+    return fitting[0]

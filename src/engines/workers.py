@@ -20,8 +20,8 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from src.core.errors import InputError
 from src.engines.interface import Completion, Engine, Request, refuse_doubled_keys
-from src.errors import InputError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -32,7 +32,7 @@ PLACING_SECONDS = 120
 DEATHS_TO_ASK_ALONE = 2
 DEATHS_TO_GIVE_UP = 3
 
-OUT_OF_MEMORY_CURE = "the usual cause is too little memory: lower engine.batch_size, sample.max_tokens or eval.max_tokens"
+OUT_OF_MEMORY_CURE = "the usual cause is too little memory: lower engine.batch_size, sample.max_tokens or answer.max_tokens"
 
 
 class EngineActor:
@@ -51,18 +51,28 @@ class EngineActor:
         return os.getpid(), ray.util.get_node_ip_address()
 
     def load(self, make_engine: Callable[[], Engine]) -> None:
+        """Build the engine in this process."""
         self.engine = make_engine()
 
     def answer(self, requests: list[Request]) -> Iterator[Completion]:
+        """The engine's completions, each sent as it ends."""
         yield from self.engine.generate(requests)
 
 
 @dataclass(eq=False)
 class Worker:
-    number: int  # 1, 2, ...
+    """One process with an engine.
+
+    number   1, 2, …
+    process  its id on its machine
+    machine  its address
+    actor    the Ray handle of its EngineActor
+    """
+
+    number: int
     process: int
-    machine: str  # its address
-    actor: Any  # the Ray handle of its EngineActor
+    machine: str
+    actor: Any
 
     def __str__(self) -> str:
         return f"worker {self.number} (process {self.process} on {self.machine})"
@@ -70,10 +80,14 @@ class Worker:
 
 @dataclass(eq=False)
 class Chunk:
-    """Requests that one worker has or will have in hand together."""
+    """Requests that one worker has or will have in hand together.
 
-    waiting: dict[str, Request]  # those without a completion yet, by key
-    deaths: int = 0  # workers that died with these requests in hand
+    waiting  those without a completion yet, by key
+    deaths   workers that died with these requests in hand
+    """
+
+    waiting: dict[str, Request]
+    deaths: int = 0
 
     def again(self) -> list["Chunk"]:
         """What to hand out after a death: nothing if all was answered, single requests if they are under suspicion."""
@@ -201,7 +215,7 @@ def count_workers(workers: int | None, gpus_each: int) -> int:
     if fitting == 0:
         raise InputError(
             f"an engine needs {gpus_each} GPUs of one machine, but there are {listed(gpus)} on a machine; "
-            "lower engine.vllm.tensor_parallel"
+            "lower engine.vllm.tensor_parallel_size"
         )
     return fitting
 
@@ -288,12 +302,14 @@ def place_workers(count: int, gpus_each: float) -> list[Worker]:
             "wait for them or lower engine.workers"
         )
     try:
-        return [Worker(k, *fetch(place), actor) for k, (place, actor) in enumerate(zip(entered, actors, strict=True), start=1)]
+        places = [fetch(place) for place in entered]
     except (*deaths(), ray.exceptions.RuntimeEnvSetupError) as error:
         raise InputError(
             f"a worker did not start: {cause_of_death(error)}; every machine of the cluster must see the repository as "
             f"{REPOSITORY} and run Ray from an environment with its requirements"
         ) from error
+    numbered = enumerate(zip(places, actors, strict=True), start=1)
+    return [Worker(number, process, machine, actor) for number, ((process, machine), actor) in numbered]
 
 
 def fetch(reference: Any) -> Any:
@@ -322,4 +338,5 @@ def cause_of_death(error: Exception) -> str:
 
 
 def listed(numbers: Sequence[float]) -> str:
+    """Numbers as messages list them."""
     return ", ".join(f"{number:g}" for number in numbers) or "no"

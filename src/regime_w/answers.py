@@ -303,6 +303,7 @@ def _numeral(text: str, start: int) -> tuple[Fraction, int] | None:
 
 def _decimal(text: str, start: int) -> tuple[Fraction, int] | None:
     match = DECIMAL.match(text, start)
+    assert match is not None  # it matches no digits, too
     whole, decimals = _digits(match[1]), match[2] or ""
     if len(whole) + len(decimals) > MAX_DIGITS:
         return None

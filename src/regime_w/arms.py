@@ -11,9 +11,12 @@ one, which training and evaluation use.
 """
 
 import hashlib
-import math
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field
+
+from src.core.shapes import NonNegative, Seed
 
 Persona = Literal["wolfram", "maudlin"]
 Role = Literal["variance", "A", "A'", "CF1"]
@@ -22,12 +25,25 @@ Task = Literal["solve", "rephrase", "counterfactual"]
 PERSONAS: tuple[Persona, ...] = ("wolfram", "maudlin")
 ARMS_PER_PERSONA = 4
 
-VARIANCE_ARMS: tuple[str, ...] = tuple(f"{persona}_{index}" for persona in PERSONAS for index in range(ARMS_PER_PERSONA))
-PROBE_A = "wolfram_standard"
-PROBE_A_PRIME = "wolfram_rephrase"
-PROBE_CF1 = "maudlin_cf1"
-ARM_NAMES: tuple[str, ...] = (*VARIANCE_ARMS, PROBE_A, PROBE_A_PRIME, PROBE_CF1)
-PERSONA_OF: dict[str, str] = {name: name.split("_")[0] for name in ARM_NAMES}
+ArmName = Literal[
+    "wolfram_0",
+    "wolfram_1",
+    "wolfram_2",
+    "wolfram_3",
+    "maudlin_0",
+    "maudlin_1",
+    "maudlin_2",
+    "maudlin_3",
+    "wolfram_standard",
+    "wolfram_rephrase",
+    "maudlin_cf1",
+]
+ARM_NAMES: tuple[ArmName, ...] = get_args(ArmName)
+VARIANCE_ARMS: tuple[ArmName, ...] = ARM_NAMES[: len(PERSONAS) * ARMS_PER_PERSONA]
+PROBE_A: ArmName = "wolfram_standard"
+PROBE_A_PRIME: ArmName = "wolfram_rephrase"
+PROBE_CF1: ArmName = "maudlin_cf1"
+PERSONA_OF: dict[ArmName, Persona] = {name: "wolfram" if name.startswith("wolfram") else "maudlin" for name in ARM_NAMES}
 
 # A pipeline run with seed n asks with every arm's seed moved by n times this.
 SEED_STEP = 100_000
@@ -67,75 +83,57 @@ ANSWER_REQUEST = "Finish with the answer as a number, on a last line of this for
 class Arm:
     """One way of asking; `temperature` is that of sampling, `seed` serves every question."""
 
-    name: str
+    name: ArmName
     persona: Persona
     role: Role
     temperature: float
     seed: int
 
 
+# Its persona's last variance arm has a seed of 32 bits, too.
+PersonaSeed = Annotated[int, Field(ge=0, le=2**32 - ARMS_PER_PERSONA)]
+
+
 @dataclass(frozen=True)
 class ArmSeeds:
     """Seeds of the arms; a persona's variance arms count up from its own (42, 43, 44, 45)."""
 
-    wolfram: int = 42
-    maudlin: int = 100
-    wolfram_standard: int = 1000
-    wolfram_rephrase: int = 1001
-    maudlin_cf1: int = 2000
+    wolfram: PersonaSeed
+    maudlin: PersonaSeed
+    wolfram_standard: Seed
+    wolfram_rephrase: Seed
+    maudlin_cf1: Seed
 
 
 @dataclass(frozen=True)
 class ArmSettings:
-    """What may be set of the arms. Raises ValueError for settings that cannot be asked with.
+    """What may be set of the arms, the section `arms` of params.yaml.
 
-    variance_temperatures  four, each finite and >= 0 (0 is greedy); both personas use them in order
-    probe_temperature      of all three probes, finite and >= 0
-    seeds                  must give eleven different arm seeds: two arms of one prompt, temperature
-                           and seed would write the same text and count it twice
+    variance_temperatures  four (0 is greedy); both personas use them in order
+    probe_temperature      of all three probes
+    seeds                  must give eleven different arm seeds, ValueError otherwise: two arms of one prompt, temperature and
+                           seed would write the same text and count it twice
     """
 
-    variance_temperatures: tuple[float, ...] = (0.2, 0.3, 0.4, 0.5)
-    probe_temperature: float = 0.2
-    seeds: ArmSeeds = field(default_factory=ArmSeeds)
+    variance_temperatures: Annotated[tuple[NonNegative, ...], Field(min_length=ARMS_PER_PERSONA, max_length=ARMS_PER_PERSONA)]
+    probe_temperature: NonNegative
+    seeds: ArmSeeds
 
     def __post_init__(self) -> None:
-        if len(self.variance_temperatures) != ARMS_PER_PERSONA:
-            raise ValueError(
-                f"variance_temperatures has {len(self.variance_temperatures)} values "
-                f"({list(self.variance_temperatures)}); each persona has {ARMS_PER_PERSONA} variance arms, "
-                f"so give exactly {ARMS_PER_PERSONA}"
-            )
-        for index, temperature in enumerate(self.variance_temperatures):
-            _check_temperature(f"variance_temperatures[{index}]", temperature)
-        _check_temperature("probe_temperature", self.probe_temperature)
-        _check_seeds(arm_seeds(self.seeds))
+        holder: dict[int, ArmName] = {}
+        for name, seed in arm_seeds(self.seeds).items():
+            if seed in holder:
+                raise ValueError(
+                    f"seeds give arm {name} the seed {seed}, which arm {holder[seed]} has already; "
+                    f"move them apart ({ARMS_PER_PERSONA} variance arms count up from each persona's seed)"
+                )
+            holder[seed] = name
 
 
-def _check_temperature(name: str, temperature: float) -> None:
-    if not (math.isfinite(temperature) and temperature >= 0):
-        raise ValueError(f"{name} is {temperature!r}; a temperature is a finite number, 0 or more")
-
-
-def _check_seeds(seed_of: dict[str, int]) -> None:
-    holder: dict[int, str] = {}
-    for name, seed in seed_of.items():
-        if not 0 <= seed < 2**32:
-            raise ValueError(
-                f"the seed of arm {name} is less than 0 or longer than 32 bits; give a whole number from 0 to 2**32 - 1"
-            )
-        if seed in holder:
-            raise ValueError(
-                f"seeds give arm {name} the seed {seed}, which arm {holder[seed]} has already; "
-                f"move them apart ({ARMS_PER_PERSONA} variance arms count up from each persona's seed)"
-            )
-        holder[seed] = name
-
-
-def arm_seeds(seeds: ArmSeeds) -> dict[str, int]:
+def arm_seeds(seeds: ArmSeeds) -> dict[ArmName, int]:
     """Seed of each of the eleven arms by name, in arm order."""
     first = {"wolfram": seeds.wolfram, "maudlin": seeds.maudlin}
-    variance = {f"{p}_{index}": first[p] + index for p in PERSONAS for index in range(ARMS_PER_PERSONA)}
+    variance = {name: first[PERSONA_OF[name]] + place % ARMS_PER_PERSONA for place, name in enumerate(VARIANCE_ARMS)}
     return variance | {
         PROBE_A: seeds.wolfram_standard,
         PROBE_A_PRIME: seeds.wolfram_rephrase,
@@ -143,11 +141,16 @@ def arm_seeds(seeds: ArmSeeds) -> dict[str, int]:
     }
 
 
-def _role(name: str) -> Role:
-    return {PROBE_A: "A", PROBE_A_PRIME: "A'", PROBE_CF1: "CF1"}.get(name, "variance")
+# The guide's own values, which params.yaml repeats.
+GUIDE_SETTINGS = ArmSettings(
+    variance_temperatures=(0.2, 0.3, 0.4, 0.5),
+    probe_temperature=0.2,
+    seeds=ArmSeeds(wolfram=42, maudlin=100, wolfram_standard=1000, wolfram_rephrase=1001, maudlin_cf1=2000),
+)
+ROLE_OF: dict[ArmName, Role] = {PROBE_A: "A", PROBE_A_PRIME: "A'", PROBE_CF1: "CF1"}
 
 
-def build_all_arms(settings: ArmSettings = ArmSettings(), run_seed: int = 0) -> list[Arm]:
+def build_all_arms(settings: ArmSettings = GUIDE_SETTINGS, run_seed: int = 0) -> list[Arm]:
     """The eleven arms, in the order of `ARM_NAMES`.
 
     run_seed  the pipeline's one `seed`, >= 0. A request's seed depends on arm seed, question and
@@ -162,7 +165,7 @@ def build_all_arms(settings: ArmSettings = ArmSettings(), run_seed: int = 0) -> 
         Arm(
             name=name,
             persona=PERSONA_OF[name],
-            role=_role(name),
+            role=ROLE_OF.get(name, "variance"),
             temperature=temperatures.get(name, settings.probe_temperature),
             seed=seeds[name] + SEED_STEP * run_seed,
         )

@@ -1,40 +1,70 @@
 """The five criteria by which a whole run is judged, from its metrics. A criterion that fails is reported; it stops nothing."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
-TRAJECTORIES_PER_QUESTION = 11
+from pydantic import Field
+
+from src.core.shapes import Count, Share
+from src.regime_w.arms import ARM_NAMES
+from src.regime_w.preferences import PairMetrics
+from src.regime_w.rollout_metrics import RolloutMetrics
+from src.regime_w.training_metrics import TrainMetrics
+from src.regime_w.verdict import Verdict
 
 
 @dataclass(frozen=True)
 class CriteriaSettings:
-    least_pairs: int = 3000
-    most_pairs: int = 5000
-    correctness_share: float = 0.7  # of all pairs; the rest are coherence pairs
-    share_tolerance: float = 0.15  # each share may lie so far from what is wanted
-    least_gain: float = 0.02  # accuracy, 0.02 is two points
+    """The section `criteria` of params.yaml.
+
+    correctness_share  of all pairs; the rest are coherence pairs
+    share_tolerance    each share may lie so far from what is wanted
+    min_gain           accuracy, 0.02 is two points
+    """
+
+    min_pairs: Count
+    max_pairs: Count
+    correctness_share: Share
+    share_tolerance: Share
+    min_gain: Annotated[float, Field(ge=-1, le=1)]
 
     def __post_init__(self) -> None:
-        if self.least_pairs < 0:
-            raise ValueError(f"least_pairs is {self.least_pairs}; give 0 or more")
-        if self.least_pairs > self.most_pairs:
-            raise ValueError(f"least_pairs is {self.least_pairs}, more than most_pairs, {self.most_pairs}; lower it")
-        for name in ("correctness_share", "share_tolerance"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; give 0 to 1")
-        if not -1 <= self.least_gain <= 1:
-            raise ValueError(f"least_gain is {self.least_gain}; give -1 to 1")
+        if self.min_pairs > self.max_pairs:
+            raise ValueError(f"min_pairs is {self.min_pairs}, more than max_pairs, {self.max_pairs}; lower it")
 
 
 @dataclass(frozen=True)
 class Criterion:
-    name: str
+    """One criterion: what was wanted and what was found, in words."""
+
+    name: Literal["rollouts", "pairs", "training", "evaluation", "score variance"]
     holds: bool
     wanted: str
-    seen: str
+    found: str
 
 
-def judge(rollouts: Mapping, prefs: Mapping, train: Mapping, verdict: Mapping, settings: CriteriaSettings) -> list[Criterion]:
+@dataclass(frozen=True)
+class CriteriaMetrics:
+    """metrics/criteria.json: whether each criterion holds, and how many do."""
+
+    rollouts: bool
+    pairs: bool
+    training: bool
+    evaluation: bool
+    score_variance: bool
+    hold: Count
+
+
+def criteria_metrics(criteria: list[Criterion]) -> CriteriaMetrics:
+    """Of the five criteria in order, as `judge` gives them."""
+    rollouts, pairs, training, evaluation, score_variance = (criterion.holds for criterion in criteria)
+    hold = sum(criterion.holds for criterion in criteria)
+    return CriteriaMetrics(rollouts, pairs, training, evaluation, score_variance, hold)
+
+
+def judge(
+    rollouts: RolloutMetrics, prefs: PairMetrics, train: TrainMetrics, verdict: Verdict, settings: CriteriaSettings
+) -> list[Criterion]:
     """The five criteria in order, from the metrics of the stages `rollouts`, `prefs`, `train` and `compare`."""
     return [
         _rollouts(rollouts),
@@ -45,55 +75,54 @@ def judge(rollouts: Mapping, prefs: Mapping, train: Mapping, verdict: Mapping, s
     ]
 
 
-def _rollouts(rollouts: Mapping) -> Criterion:
-    wanted = rollouts["questions"] * TRAJECTORIES_PER_QUESTION
+def _rollouts(rollouts: RolloutMetrics) -> Criterion:
+    wanted = rollouts.questions * len(ARM_NAMES)
     return Criterion(
         "rollouts",
-        rollouts["trajectories"] == wanted,
-        f"{rollouts['questions']:,} × {TRAJECTORIES_PER_QUESTION} = {wanted:,} trajectories",
-        f"{rollouts['trajectories']:,}",
+        rollouts.trajectories == wanted,
+        f"{rollouts.questions:,} × {len(ARM_NAMES)} = {wanted:,} trajectories",
+        f"{rollouts.trajectories:,}",
     )
 
 
-def _pairs(prefs: Mapping, settings: CriteriaSettings) -> Criterion:
-    pairs = prefs["pairs"]
-    share = prefs["correctness_pairs"] / pairs if pairs else 0.0
+def _pairs(prefs: PairMetrics, settings: CriteriaSettings) -> Criterion:
+    pairs = prefs.pairs
+    share = prefs.correctness_pairs / pairs if pairs else 0.0
     # Rounded against the last bits of a difference such as 0.7 - 0.55.
     near = round(abs(share - settings.correctness_share), 12) <= settings.share_tolerance
     return Criterion(
         "pairs",
-        settings.least_pairs <= pairs <= settings.most_pairs and near,
-        f"{settings.least_pairs:,} to {settings.most_pairs:,} pairs, {settings.correctness_share:.0%} "
+        settings.min_pairs <= pairs <= settings.max_pairs and near,
+        f"{settings.min_pairs:,} to {settings.max_pairs:,} pairs, {settings.correctness_share:.0%} "
         f"± {settings.share_tolerance:.0%} of them correctness",
         f"{pairs:,} pairs, {share:.1%} correctness" if pairs else "no pairs",
     )
 
 
-def _training(train: Mapping) -> Criterion:
+def _training(train: TrainMetrics) -> Criterion:
     wanted = "mean loss falls from epoch to epoch; no gradient norm is 0"
-    if not train["trained"]:
-        return Criterion("training", False, wanted, f"not trained: {train['reason']}")
-    losses = [train["epochs"][epoch]["mean_loss"] for epoch in sorted(train["epochs"], key=int)]
+    if train.epochs is None or train.gradient_norm is None:
+        return Criterion("training", False, wanted, f"not trained: {train.reason}")
+    losses = [epoch.mean_loss for epoch in train.epochs]
     falls = all(later < earlier for earlier, later in zip(losses, losses[1:], strict=False))
-    least = train["gradient_norm"]["least"]
-    seen = f"{' → '.join(f'{loss:.4f}' for loss in losses)}; least gradient norm {least:.3g}"
-    return Criterion("training", falls and least > 0, wanted, seen)
+    found = f"{' → '.join(f'{loss:.4f}' for loss in losses)}; min gradient norm {train.gradient_norm.min:.3g}"
+    return Criterion("training", falls and train.gradient_norm.min > 0, wanted, found)
 
 
-def _evaluation(verdict: Mapping, settings: CriteriaSettings) -> Criterion:
+def _evaluation(verdict: Verdict, settings: CriteriaSettings) -> Criterion:
     return Criterion(
         "evaluation",
-        verdict["difference"] >= settings.least_gain and verdict["verdict"] == "improved",
-        f"at least +{100 * settings.least_gain:.1f} points, and the paired test says improved",
-        f"{100 * verdict['difference']:+.2f} points, {verdict['verdict']} (p = {verdict['p_value']:.2g})",
+        verdict.difference >= settings.min_gain and verdict.verdict == "improved",
+        f"at least +{100 * settings.min_gain:.1f} points, and the paired test says improved",
+        f"{100 * verdict.difference:+.2f} points, {verdict.verdict} (p = {verdict.p_value:.2g})",
     )
 
 
-def _variance(rollouts: Mapping) -> Criterion:
-    spreads = {name: rollouts[name]["spread"] for name in ("s_path", "s_cf")}
+def _variance(rollouts: RolloutMetrics) -> Criterion:
+    deviations = {"s_path": rollouts.s_path.std, "s_cf": rollouts.s_cf.std}
     return Criterion(
         "score variance",
-        all(spread > 0 for spread in spreads.values()),
+        all(std > 0 for std in deviations.values()),
         "s_path and s_cf vary over the questions",
-        ", ".join(f"{name} spread {spread:.3f}" for name, spread in spreads.items()),
+        ", ".join(f"{name} std {std:.3f}" for name, std in deviations.items()),
     )

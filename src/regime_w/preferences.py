@@ -6,134 +6,147 @@ answers an altered story, and equal texts make none, since nothing can be learne
 """
 
 import hashlib
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean
-from typing import Literal
+from typing import ClassVar, Literal
 
-from src.regime_w.arms import ARM_NAMES, PERSONA_OF, PROBE_CF1
-from src.regime_w.scoring import by_arm, tokens
+from src.core.shapes import Count, FilledText, NonNegative, Share, Text
+from src.regime_w.arms import ARM_NAMES, PERSONA_OF, PROBE_A, PROBE_CF1, ArmName
+from src.regime_w.scoring import Rollout, ScoredTrajectory, by_arm, tokens
 
 PairType = Literal["correctness", "coherence"]
-PAIRING_ARMS: tuple[str, ...] = tuple(arm for arm in ARM_NAMES if arm != PROBE_CF1)
+PAIRING_ARMS: tuple[ArmName, ...] = tuple(arm for arm in ARM_NAMES if arm != PROBE_CF1)
 
 
 @dataclass(frozen=True)
 class PrefsSettings:
-    """Which pairs are built; ValueError names the key of a value out of range.
+    """Which pairs are built, the section `prefs` of params.yaml.
 
     prompt                 `canonical`: every pair is asked by the canonical prompt; `own`: by the
                            chosen arm's own, and both arms are of one persona
-    max_correctness_pairs  a question, >= 0
-    max_coherence_pairs    a question, >= 0
-    min_reward_gap         rewards must differ by more than this for a coherence pair, finite, >= 0
+    max_correctness_pairs  a question
+    max_coherence_pairs    a question
+    min_reward_gap         rewards must differ by more than this for a coherence pair
     """
 
-    prompt: Literal["canonical", "own"] = "canonical"
-    max_correctness_pairs: int = 18
-    max_coherence_pairs: int = 4
-    min_reward_gap: float = 0.01
-
-    def __post_init__(self) -> None:
-        if self.prompt not in ("canonical", "own"):
-            raise ValueError(f"prompt is {self.prompt!r}; give canonical or own")
-        for key in ("max_correctness_pairs", "max_coherence_pairs"):
-            if getattr(self, key) < 0:
-                raise ValueError(f"{key} is {getattr(self, key)}; give a count of pairs, 0 or more")
-        if not (math.isfinite(self.min_reward_gap) and self.min_reward_gap >= 0):
-            raise ValueError(f"min_reward_gap is {self.min_reward_gap!r}; give a finite number, 0 or more")
+    prompt: Literal["canonical", "own"]
+    max_correctness_pairs: Count
+    max_coherence_pairs: Count
+    min_reward_gap: NonNegative
 
 
 @dataclass(frozen=True)
 class Pair:
-    question_id: str
-    question: str
-    prompt: str
-    chosen: str
-    rejected: str
+    """A record of data/coherence_preferences.jsonl."""
+
+    IDENTITY: ClassVar[tuple[str, ...]] = ("question_id", "chosen_arm", "rejected_arm")
+    MAY_BE_EMPTY: ClassVar[bool] = True  # a base that is right about all or nothing gives no pair
+
+    question_id: FilledText
+    question: FilledText
+    prompt: FilledText
+    chosen: Text
+    rejected: Text
     pair_type: PairType
-    chosen_arm: str
-    rejected_arm: str
+    chosen_arm: ArmName
+    rejected_arm: ArmName
     chosen_reward: float
     rejected_reward: float
 
 
-def _lot(question_id: str, chosen_arm: str, rejected_arm: str) -> bytes:
+@dataclass(frozen=True)
+class PairMetrics:
+    """metrics/prefs.json. Shares are of all pairs; without any pair, shares and mean are 0.
+
+    questions_all_correct          over the ten trajectories that can make pairs, as questions_all_wrong
+    mean_length_difference_tokens  chosen less rejected, in tokens of the scores, without the answer
+    pairs_rejected_without_answer  pairs that teach format rather than mathematics
+    """
+
+    questions: Count
+    pairs: Count
+    correctness_pairs: Count
+    coherence_pairs: Count
+    correctness_share: Share
+    coherence_share: Share
+    questions_all_correct: Count
+    questions_all_wrong: Count
+    questions_without_pair: Count
+    mean_length_difference_tokens: float
+    pairs_rejected_without_answer: Count
+
+
+def _hash_key(question_id: str, chosen_arm: ArmName, rejected_arm: ArmName) -> bytes:
     """A sort key that looks random and depends on these three alone, in every process the same."""
     # Arm names hold no colon, so no two triples share a text.
     return hashlib.sha256(f"{chosen_arm}:{rejected_arm}:{question_id}".encode()).digest()
 
 
-def _may_pair(one: Mapping, other: Mapping, settings: PrefsSettings) -> bool:
-    if one["text"] == other["text"]:
+def _may_pair(one: ScoredTrajectory, other: ScoredTrajectory, settings: PrefsSettings) -> bool:
+    if one.text == other.text:
         return False
-    return settings.prompt == "canonical" or PERSONA_OF[one["arm_name"]] == PERSONA_OF[other["arm_name"]]
+    return settings.prompt == "canonical" or PERSONA_OF[one.arm_name] == PERSONA_OF[other.arm_name]
 
 
-def build_pairs(
-    question_id: str,
-    question: str,
-    trajectories: Sequence[Mapping],
-    settings: PrefsSettings,
-    canonical_prompt: str,
-) -> list[Pair]:
+def build_pairs(rollout: Rollout, settings: PrefsSettings) -> list[Pair]:
     """The pairs of one question: correctness pairs in arm order, then coherence pairs, widest gap first.
 
-    trajectories      the eleven of the question, any order, each with `arm_name`, `text`, `prompt` (the
-                      arm's own), `correct` and `reward`; ValueError for a missing, double or unknown arm.
-    canonical_prompt  the prompt of every pair, unless settings.prompt is `own`.
-
-    Over its cap, correctness pairs are drawn by a hash of question id and arm names, so that no arm is
-    favoured and the draw depends on nothing else; coherence pairs keep the widest gaps, ties by that hash.
+    The prompt of every pair is that of `wolfram_standard` as the model read it, template included, unless settings.prompt is
+    `own`. Over its cap, correctness pairs are sampled by a hash of question id and arm names, so that no arm is favoured and
+    the sample depends on nothing else; coherence pairs keep the widest gaps, ties by that hash.
     """
-    of_arm = by_arm(trajectories)
+    of_arm = by_arm(rollout.trajectories)
     candidates = [of_arm[arm] for arm in PAIRING_ARMS]
+    canonical_prompt = of_arm[PROBE_A].prompt
 
-    def pair(chosen: Mapping, rejected: Mapping, pair_type: PairType) -> Pair:
+    def pair(chosen: ScoredTrajectory, rejected: ScoredTrajectory, pair_type: PairType) -> Pair:
         return Pair(
-            question_id=question_id,
-            question=question,
-            prompt=canonical_prompt if settings.prompt == "canonical" else chosen["prompt"],
-            chosen=chosen["text"],
-            rejected=rejected["text"],
+            question_id=rollout.question_id,
+            question=rollout.question,
+            prompt=canonical_prompt if settings.prompt == "canonical" else chosen.prompt,
+            chosen=chosen.text,
+            rejected=rejected.text,
             pair_type=pair_type,
-            chosen_arm=chosen["arm_name"],
-            rejected_arm=rejected["arm_name"],
-            chosen_reward=chosen["reward"],
-            rejected_reward=rejected["reward"],
+            chosen_arm=chosen.arm_name,
+            rejected_arm=rejected.arm_name,
+            chosen_reward=chosen.reward,
+            rejected_reward=rejected.reward,
         )
 
     correctness = [pair(*two, "correctness") for two in _correctness_couples(candidates, settings)]
     coherence = [pair(*two, "coherence") for two in _coherence_couples(candidates, settings)]
     return [
-        *_drawn(correctness, settings.max_correctness_pairs),
+        *_sampled_by_hash(correctness, settings.max_correctness_pairs),
         *_widest(coherence, settings.max_coherence_pairs),
     ]
 
 
-def _correctness_couples(candidates: Sequence[Mapping], settings: PrefsSettings) -> list[tuple[Mapping, Mapping]]:
+Couple = tuple[ScoredTrajectory, ScoredTrajectory]
+
+
+def _correctness_couples(candidates: Sequence[ScoredTrajectory], settings: PrefsSettings) -> list[Couple]:
     """Every (correct, incorrect) couple that may pair."""
-    correct = [t for t in candidates if t["correct"]]
-    incorrect = [t for t in candidates if not t["correct"]]
+    correct = [t for t in candidates if t.correct]
+    incorrect = [t for t in candidates if not t.correct]
     return [(c, i) for c in correct for i in incorrect if _may_pair(c, i, settings)]
 
 
-def _coherence_couples(candidates: Sequence[Mapping], settings: PrefsSettings) -> list[tuple[Mapping, Mapping]]:
+def _coherence_couples(candidates: Sequence[ScoredTrajectory], settings: PrefsSettings) -> list[Couple]:
     """Every (higher, lower) couple of correct trajectories that differ in reward by more than the gap."""
-    correct = [t for t in candidates if t["correct"]]
-    ordered = (sorted(two, key=lambda t: -t["reward"]) for two in combinations(correct, 2))
+    correct = [t for t in candidates if t.correct]
+    ordered = (sorted(two, key=lambda t: -t.reward) for two in combinations(correct, 2))
     return [
         (high, low)
         for high, low in ordered
-        if high["reward"] - low["reward"] > settings.min_reward_gap and _may_pair(high, low, settings)
+        if high.reward - low.reward > settings.min_reward_gap and _may_pair(high, low, settings)
     ]
 
 
-def _drawn(pairs: list[Pair], cap: int) -> list[Pair]:
-    lots = {_lot(p.question_id, p.chosen_arm, p.rejected_arm): p for p in pairs}
-    kept = {(p.chosen_arm, p.rejected_arm) for _, p in sorted(lots.items())[:cap]}
+def _sampled_by_hash(pairs: list[Pair], cap: int) -> list[Pair]:
+    of_key = {_hash_key(p.question_id, p.chosen_arm, p.rejected_arm): p for p in pairs}
+    kept = {(p.chosen_arm, p.rejected_arm) for _, p in sorted(of_key.items())[:cap]}
     return [p for p in pairs if (p.chosen_arm, p.rejected_arm) in kept]
 
 
@@ -141,7 +154,7 @@ def _widest(pairs: list[Pair], cap: int) -> list[Pair]:
     def place(p: Pair) -> tuple[float, bytes]:
         # Rounded: gaps that are equal but for the last bits are a tie, whatever the order of the sums.
         gap = round(p.chosen_reward - p.rejected_reward, 9)
-        return -gap, _lot(p.question_id, p.chosen_arm, p.rejected_arm)
+        return -gap, _hash_key(p.question_id, p.chosen_arm, p.rejected_arm)
 
     return sorted(pairs, key=place)[:cap]
 
@@ -149,42 +162,38 @@ def _widest(pairs: list[Pair], cap: int) -> list[Pair]:
 # --- metrics ---
 
 
-def pair_metrics(rollouts: Sequence[Mapping], pairs_of: Sequence[Sequence[Pair]]) -> dict[str, int | float]:
-    """Counts over all questions and their pairs; shares are of all pairs, 0 … 1.
+def pair_metrics(rollouts: Sequence[Rollout], pairs_of: Sequence[Sequence[Pair]]) -> PairMetrics:
+    """Counts over all questions and their pairs.
 
-    rollouts  a question each, with `trajectories` (eleven, with `arm_name`, `text`, `answer`, `correct`)
     pairs_of  the pairs of each question, in the order of `rollouts`; ValueError if the lengths differ
-
-    All correct and all wrong are judged over the ten trajectories that can make pairs. Lengths are in
-    tokens of the scores, without the answer. `pairs_rejected_without_answer` counts pairs that teach
-    format rather than mathematics. Without any pair, shares and mean are 0.
     """
-    marks = [_marks(rollout) for rollout in rollouts]
+    correct_of = [_correct(rollout) for rollout in rollouts]
     pairs = [pair for of_question in pairs_of for pair in of_question]
     correctness = sum(pair.pair_type == "correctness" for pair in pairs)
     differences, unanswered = [], 0
     for rollout, of_question in zip(rollouts, pairs_of, strict=True):
         if not of_question:
             continue  # saves reading texts that no pair needs
-        lengths = {t["arm_name"]: len(tokens(t["text"])) for t in rollout["trajectories"]}
-        answers = {t["arm_name"]: t["answer"] for t in rollout["trajectories"]}
+        lengths = {t.arm_name: len(tokens(t.text)) for t in rollout.trajectories}
+        answers = {t.arm_name: t.answer for t in rollout.trajectories}
         differences += [lengths[pair.chosen_arm] - lengths[pair.rejected_arm] for pair in of_question]
         unanswered += sum(answers[pair.rejected_arm] is None for pair in of_question)
-    return {
-        "questions": len(rollouts),
-        "pairs": len(pairs),
-        "correctness_pairs": correctness,
-        "coherence_pairs": len(pairs) - correctness,
-        "correctness_share": correctness / len(pairs) if pairs else 0.0,
-        "coherence_share": (len(pairs) - correctness) / len(pairs) if pairs else 0.0,
-        "questions_all_correct": sum(all(of_question) for of_question in marks),
-        "questions_all_wrong": sum(not any(of_question) for of_question in marks),
-        "questions_without_pair": sum(not of_question for of_question in pairs_of),
-        "mean_length_difference_tokens": fmean(differences) if differences else 0.0,
-        "pairs_rejected_without_answer": unanswered,
-    }
+    return PairMetrics(
+        questions=len(rollouts),
+        pairs=len(pairs),
+        correctness_pairs=correctness,
+        coherence_pairs=len(pairs) - correctness,
+        correctness_share=correctness / len(pairs) if pairs else 0.0,
+        coherence_share=(len(pairs) - correctness) / len(pairs) if pairs else 0.0,
+        questions_all_correct=sum(all(of_question) for of_question in correct_of),
+        questions_all_wrong=sum(not any(of_question) for of_question in correct_of),
+        questions_without_pair=sum(not of_question for of_question in pairs_of),
+        mean_length_difference_tokens=fmean(differences) if differences else 0.0,
+        pairs_rejected_without_answer=unanswered,
+    )
 
 
-def _marks(rollout: Mapping) -> list[bool]:
-    of_arm = by_arm(rollout["trajectories"])
-    return [of_arm[arm]["correct"] for arm in PAIRING_ARMS]
+def _correct(rollout: Rollout) -> list[bool]:
+    """Whether each of the trajectories that can make pairs is correct."""
+    of_arm = by_arm(rollout.trajectories)
+    return [of_arm[arm].correct for arm in PAIRING_ARMS]

@@ -12,71 +12,129 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
 from statistics import fmean
+from typing import ClassVar, Protocol, TypeVar
 
+from src.core.shapes import Count, FilledText, Integer, NonNegative, NumberText, Share, Text
 from src.regime_w.answers import canonical, extract_answer, reasoning
-from src.regime_w.arms import ARM_NAMES, PROBE_A, PROBE_A_PRIME, PROBE_CF1, VARIANCE_ARMS
+from src.regime_w.arms import ARM_NAMES, PROBE_A, PROBE_A_PRIME, PROBE_CF1, VARIANCE_ARMS, ArmName
+from src.regime_w.questions import Question
+from src.regime_w.texts import FinishReason, Trajectory
 
 TOKEN = re.compile(r"[a-z]+|\d+(?:\.\d+)?|[+\-*/=%]")
 
 # --- settings ---
 
 
-def _check_weights(weights: object) -> None:
-    for item in fields(weights):
-        value = getattr(weights, item.name)
-        if not (math.isfinite(value) and value >= 0):
-            raise ValueError(f"the weight `{item.name}` is {value!r}; give a finite number, 0 or more")
-    if not any(getattr(weights, item.name) for item in fields(weights)):
-        raise ValueError(f"the weights {', '.join(item.name for item in fields(weights))} are all 0; give more than 0 to one")
+def _check_weights(**weights: float) -> None:
+    """ValueError if all weights are 0."""
+    if not any(weights.values()):
+        raise ValueError(f"the weights {', '.join(weights)} are all 0; give more than 0 to one")
 
 
 @dataclass(frozen=True)
 class RewardWeights:
-    """Weights of the reward's four parts, each part 0 … 1; ValueError unless finite and >= 0."""
+    """Weights of the reward's four parts, each 0 … 1; ValueError if all weights are 0."""
 
-    end: float = 0.4
-    path: float = 0.2
-    cf: float = 0.2
-    quality: float = 0.4
+    end: NonNegative
+    path: NonNegative
+    cf: NonNegative
+    quality: NonNegative
 
     def __post_init__(self) -> None:
-        _check_weights(self)
+        _check_weights(end=self.end, path=self.path, cf=self.cf, quality=self.quality)
 
 
 @dataclass(frozen=True)
 class PathWeights:
-    """Weights of `s_path`'s two parts, each part 0 … 1; ValueError unless finite and >= 0."""
+    """Weights of the two parts of `s_path`, each 0 … 1; ValueError if both weights are 0."""
 
-    length: float = 0.4
-    overlap: float = 0.6
+    length: NonNegative
+    overlap: NonNegative
 
     def __post_init__(self) -> None:
-        _check_weights(self)
+        _check_weights(length=self.length, overlap=self.overlap)
 
 
 @dataclass(frozen=True)
 class QualityWeights:
-    """Weights of quality's two parts, each part 0 … 1; ValueError unless finite and >= 0."""
+    """Weights of quality's two parts, each 0 … 1; ValueError if both weights are 0."""
 
-    conciseness: float = 0.4
-    alignment: float = 0.6
+    conciseness: NonNegative
+    alignment: NonNegative
 
     def __post_init__(self) -> None:
-        _check_weights(self)
+        _check_weights(conciseness=self.conciseness, alignment=self.alignment)
 
 
 @dataclass(frozen=True)
 class ScoringSettings:
-    weights: RewardWeights = field(default_factory=RewardWeights)
-    path: PathWeights = field(default_factory=PathWeights)
-    quality: QualityWeights = field(default_factory=QualityWeights)
+    """The section `scoring` of params.yaml."""
+
+    weights: RewardWeights
+    path: PathWeights
+    quality: QualityWeights
 
 
-DEFAULT_SETTINGS = ScoringSettings()
+# The guide's own values, which params.yaml repeats.
+GUIDE_SETTINGS = ScoringSettings(
+    weights=RewardWeights(end=0.4, path=0.2, cf=0.2, quality=0.4),
+    path=PathWeights(length=0.4, overlap=0.6),
+    quality=QualityWeights(conciseness=0.4, alignment=0.6),
+)
+
+# --- records ---
+
+
+@dataclass(frozen=True)
+class ScoredTrajectory:
+    """One trajectory with its scores; `answer` is its canonical string, None without an answer."""
+
+    arm_name: ArmName
+    answer: Text | None
+    correct: bool
+    conciseness: Share
+    alignment: Share
+    quality: float  # its weights are parameters, so its range is too
+    reward: float
+    prompt: Text
+    text: Text
+    seed: Integer
+    temperature: NonNegative
+    n_tokens: Count
+    finish_reason: FinishReason
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """A record of data/regime_w_rollouts.jsonl: one question with its scores and its eleven trajectories, in arm order.
+
+    consensus  the commonest answer of the variance arms as canonical string, the smallest number of
+               several; None if none of them has an answer.
+    """
+
+    IDENTITY: ClassVar[tuple[str, ...]] = ("question_id",)
+
+    question_id: FilledText
+    question: FilledText
+    gold: NumberText
+    s_end: Share
+    s_path: float  # its weights are parameters, so its range is too
+    s_cf: Share
+    consensus: Text | None
+    trajectories: tuple[ScoredTrajectory, ...]
+
+    def __post_init__(self) -> None:
+        names = [trajectory.arm_name for trajectory in self.trajectories]
+        if names != list(ARM_NAMES):
+            raise ValueError(
+                f"it has {len(names)} trajectories, by {', '.join(names) or 'none'}; "
+                f"it must be the {len(ARM_NAMES)} arms in this order: {', '.join(ARM_NAMES)}"
+            )
+
 
 # --- what is read in a trajectory ---
 
@@ -101,29 +159,37 @@ def _read(text: str) -> _Reading:
     return _Reading(extract_answer(text), len(found), frozenset(found))
 
 
-def by_arm(trajectories: Sequence[Mapping]) -> dict[str, Mapping]:
+class OfArm(Protocol):
+    @property
+    def arm_name(self) -> ArmName: ...
+
+
+Of = TypeVar("Of", bound=OfArm)
+
+
+def by_arm(trajectories: Sequence[Of]) -> dict[ArmName, Of]:
     """The trajectories of one question by arm, in arm order whatever order they come in.
 
     Raises ValueError, which names the arms, unless each of the eleven is there exactly once.
     """
-    count = Counter(trajectory["arm_name"] for trajectory in trajectories)
-    faults = {
+    count: Counter[str] = Counter(trajectory.arm_name for trajectory in trajectories)
+    faults: dict[str, Sequence[str]] = {
         "lacks": [arm for arm in ARM_NAMES if arm not in count],
         "has more than once": [arm for arm in count if count[arm] > 1],
         "has the unknown": [arm for arm in count if arm not in ARM_NAMES],
     }
     if any(faults.values()):
-        listed = "; ".join(f"{fault} {', '.join(map(str, arms))}" for fault, arms in faults.items() if arms)
+        listed = "; ".join(f"{fault} {', '.join(arms)}" for fault, arms in faults.items() if arms)
         raise ValueError(
             f"a question has {len(trajectories)} trajectories and {listed}; "
             f"it must have one of each of the {len(ARM_NAMES)} arms: sample what is missing again"
         )
-    of_arm = {trajectory["arm_name"]: trajectory for trajectory in trajectories}
+    of_arm = {trajectory.arm_name: trajectory for trajectory in trajectories}
     return {arm: of_arm[arm] for arm in ARM_NAMES}
 
 
-def _readings(trajectories: Sequence[Mapping]) -> dict[str, _Reading]:
-    return {arm: _read(trajectory["text"]) for arm, trajectory in by_arm(trajectories).items()}
+def _readings(trajectories: Sequence[Trajectory]) -> dict[ArmName, _Reading]:
+    return {arm: _read(trajectory.text) for arm, trajectory in by_arm(trajectories).items()}
 
 
 def _jaccard(one: frozenset[str], other: frozenset[str]) -> float:
@@ -135,22 +201,22 @@ def _jaccard(one: frozenset[str], other: frozenset[str]) -> float:
 # --- scores of a question ---
 
 
-def _votes(readings: Mapping[str, _Reading]) -> Counter[Fraction]:
+def _votes(readings: Mapping[ArmName, _Reading]) -> Counter[Fraction]:
     answers = (readings[arm].answer for arm in VARIANCE_ARMS)
     return Counter(answer for answer in answers if answer is not None)
 
 
-def _consensus(readings: Mapping[str, _Reading]) -> Fraction | None:
+def _consensus(readings: Mapping[ArmName, _Reading]) -> Fraction | None:
     """The variance arms' commonest answer, the smallest of several; None without any vote."""
     votes = _votes(readings)
     return min(votes, key=lambda answer: (-votes[answer], answer), default=None)
 
 
-def _s_end(readings: Mapping[str, _Reading]) -> float:
+def _s_end(readings: Mapping[ArmName, _Reading]) -> float:
     return max(_votes(readings).values(), default=0) / len(VARIANCE_ARMS)
 
 
-def _s_path(readings: Mapping[str, _Reading], weights: PathWeights) -> float:
+def _s_path(readings: Mapping[ArmName, _Reading], weights: PathWeights) -> float:
     variance = [readings[arm] for arm in VARIANCE_ARMS]
     lengths = [reading.length for reading in variance]
     mean = fmean(lengths)
@@ -161,23 +227,23 @@ def _s_path(readings: Mapping[str, _Reading], weights: PathWeights) -> float:
     return weights.length * length_coherence + weights.overlap * overlap
 
 
-def _s_cf(readings: Mapping[str, _Reading]) -> float:
+def _s_cf(readings: Mapping[ArmName, _Reading]) -> float:
     altered = readings[PROBE_CF1].answer
     if altered is None:
         return 0.0
     return fmean(readings[probe].answer == altered for probe in (PROBE_A, PROBE_A_PRIME))
 
 
-def s_end_for_question(trajectories: Sequence[Mapping]) -> float:
+def s_end_for_question(trajectories: Sequence[Trajectory]) -> float:
     """Share of the eight variance arms that give their commonest answer, 0 … 1; no answer is no vote.
 
-    trajectories  the eleven of one question, any order, each with `arm_name` and `text`; ValueError
+    trajectories  the eleven of one question, any order; ValueError
                   for a missing, double or unknown arm.
     """
     return _s_end(_readings(trajectories))
 
 
-def s_path_for_question(trajectories: Sequence[Mapping], settings: ScoringSettings = DEFAULT_SETTINGS) -> float:
+def s_path_for_question(trajectories: Sequence[Trajectory], settings: ScoringSettings = GUIDE_SETTINGS) -> float:
     """How alike the variance arms reason, 0 … 1 with weights that sum to 1.
 
     Weighs length coherence, 1 - min(1, deviation / mean) of the lengths in tokens (1 if all are 0),
@@ -187,7 +253,7 @@ def s_path_for_question(trajectories: Sequence[Mapping], settings: ScoringSettin
     return _s_path(_readings(trajectories), settings.path)
 
 
-def s_cf_for_question(trajectories: Sequence[Mapping]) -> float:
+def s_cf_for_question(trajectories: Sequence[Trajectory]) -> float:
     """Share of the probes A and A' with whose answer the probe CF1 agrees: 0, 0.5 or 1.
 
     CF1 answers a story changed such that the answer is not. `trajectories` as in `s_end_for_question`.
@@ -203,61 +269,33 @@ def _conciseness(reading: _Reading, shortest: int) -> float:
     return shortest / reading.length if reading.answer is not None and reading.length else 0.0
 
 
-def _alignment(arm: str, readings: Mapping[str, _Reading]) -> float:
+def _alignment(arm: ArmName, readings: Mapping[ArmName, _Reading]) -> float:
     """Mean Jaccard index with the probes A and A'; a probe is not compared with itself."""
     others = [probe for probe in (PROBE_A, PROBE_A_PRIME) if probe != arm]
     return fmean(_jaccard(readings[arm].vocabulary, readings[probe].vocabulary) for probe in others)
 
 
-@dataclass(frozen=True)
-class TrajectoryScores:
-    """Scores of one trajectory; `answer` is its canonical string, None without an answer."""
-
-    arm_name: str
-    answer: str | None
-    correct: bool
-    conciseness: float
-    alignment: float
-    quality: float
-    reward: float
-
-
-@dataclass(frozen=True)
-class QuestionScores:
-    """Scores of one question and of its eleven trajectories, which stand in arm order.
-
-    consensus  the commonest answer of the variance arms as canonical string, the smallest number of
-               several; None if none of them has an answer.
-    """
-
-    s_end: float
-    s_path: float
-    s_cf: float
-    consensus: str | None
-    trajectories: tuple[TrajectoryScores, ...]
-
-
-def score_question(
-    trajectories: Sequence[Mapping], gold: Fraction, settings: ScoringSettings = DEFAULT_SETTINGS
-) -> QuestionScores:
+def score_question(question: Question, trajectories: Sequence[Trajectory], settings: ScoringSettings) -> Rollout:
     """All scores of one question.
 
-    trajectories  the eleven of one question, any order, each with `arm_name` and `text`; ValueError
-                  for a missing, double or unknown arm.
-    gold          the right answer; it decides `correct` and no score.
+    question      its gold answer decides `correct` and no score
+    trajectories  the eleven of the question, any order; ValueError for a missing, double or unknown arm
     """
+    of_arm = by_arm(trajectories)
     readings = _readings(trajectories)
     s_end, s_path, s_cf = _s_end(readings), _s_path(readings, settings.path), _s_cf(readings)
     weights = settings.weights
     shared_reward = weights.end * s_end + weights.path * s_path + weights.cf * s_cf
     shortest = min((r.length for r in readings.values() if r.answer is not None), default=0)
+    gold = Fraction(question.gold)
 
     scored = []
     for arm, reading in readings.items():
+        written = of_arm[arm]
         conciseness, alignment = _conciseness(reading, shortest), _alignment(arm, readings)
         quality = settings.quality.conciseness * conciseness + settings.quality.alignment * alignment
         scored.append(
-            TrajectoryScores(
+            ScoredTrajectory(
                 arm_name=arm,
                 answer=_written(reading.answer),
                 correct=reading.answer == gold,
@@ -265,9 +303,24 @@ def score_question(
                 alignment=alignment,
                 quality=quality,
                 reward=shared_reward + weights.quality * quality,
+                prompt=written.prompt,
+                text=written.text,
+                seed=written.seed,
+                temperature=written.temperature,
+                n_tokens=written.n_tokens,
+                finish_reason=written.finish_reason,
             )
         )
-    return QuestionScores(s_end, s_path, s_cf, _written(_consensus(readings)), tuple(scored))
+    return Rollout(
+        question_id=question.id,
+        question=question.question,
+        gold=question.gold,
+        s_end=s_end,
+        s_path=s_path,
+        s_cf=s_cf,
+        consensus=_written(_consensus(readings)),
+        trajectories=tuple(scored),
+    )
 
 
 def _written(answer: Fraction | None) -> str | None:

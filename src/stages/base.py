@@ -7,66 +7,112 @@ Params  seed; profile: base
 """
 
 import shutil
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from src.errors import InputError, run_stage
-from src.files import whole_folder
-from src.journal import file_digest, work_folder
-from src.params import Seed, load_profile_section, load_value
-from src.pretrained import describe, fetch_pretrained
-from src.records import read_records, write_json
-from src.sandbox.model import SandboxModelSettings, train_sandbox_model
-from src.training.callbacks import checkpoints
+from src.core.command import command_line
+from src.core.errors import InputError
+from src.core.files import atomic_folder
+from src.core.journal import Dependencies, make_once, work_folder
+from src.core.params import load_profile_section, load_value
+from src.core.records import read_records, write_metrics
+from src.core.shapes import FilledText, Seed
+from src.models.base_metrics import BaseMetrics, SftMetrics
+from src.regime_w.questions import Question
+from src.stages import run_stage
+from src.training.sft_settings import SandboxModelSettings
+
+QUESTIONS, BASE = Path("data/train.jsonl"), Path("checkpoints/base")
+
+# What decides a base that is trained here, beside settings and questions: see src/core/journal.py.
+CODE = ("training/sft.py", "training/tokenizer.py", "training/examples.py", "regime_w/arms.py", "models/encoding.py")
+PACKAGES = ("torch", "transformers", "tokenizers", "accelerate")
 
 
 @dataclass(frozen=True)
 class BaseSettings:
-    source: str  # `sandbox`, `package:<name>/<file>.gguf`, `hub:<owner>/<name>@<revision>`, or the path of a folder
-    adapter: str | None = None  # a LoRA adapter that is merged into a pretrained model: a folder's path or one of the hub
-    sandbox: SandboxModelSettings | None = None  # for source `sandbox`
+    """The section `base` of a profile.
 
+    source   `sandbox`, `package:<name>/<file>.gguf`, `hub:<owner>/<name>@<revision>`, or the path of a folder
+    adapter  a LoRA adapter that is merged into a pretrained model: a folder's path or hub:<owner>/<name>@<revision>
+    sandbox  for source `sandbox`
+    """
 
-# What the sandbox's model learns from besides question and answer.
-RETOLD = ("restated", "altered", "altered_answer")
+    source: FilledText
+    adapter: FilledText | None
+    sandbox: SandboxModelSettings | None
 
 
 def main() -> None:
+    command_line("python -m src.stages.base", __doc__).parse_args()
     settings = load_profile_section("base", BaseSettings)
     seed = load_value("seed", Seed)
-    with whole_folder(Path("checkpoints/base")) as folder:
+    with atomic_folder(BASE) as folder:
         if settings.source == "sandbox":
-            told = train_base(settings, seed, folder)
+            metrics = train_base(settings, seed, folder)
         else:
-            told = fetch_pretrained(settings.source, settings.adapter, folder)
-        told = {"source": settings.source} | describe(folder) | told
-    write_json(Path("metrics/base.json"), told)
+            metrics = fetch_base(settings, folder)
+    write_metrics(Path("metrics/base.json"), metrics)
 
 
-def train_base(settings: BaseSettings, seed: int, folder: Path) -> dict:
+def fetch_base(settings: BaseSettings, folder: Path) -> BaseMetrics:
+    """Put a pretrained model into `folder`."""
+    from src.models.pretrained import describe, fetch_pretrained
+
+    origin = fetch_pretrained(settings.source, settings.adapter, folder)
+    found = describe(folder)
+    return BaseMetrics(
+        source=settings.source,
+        parameters=found.parameters,
+        tokens=found.tokens,
+        commit=origin.commit,
+        adapter=origin.adapter,
+        adapter_commit=origin.adapter_commit,
+    )
+
+
+def train_base(settings: BaseSettings, seed: int, folder: Path) -> BaseMetrics:
     """Train the sandbox's model into `folder`; a run that was killed goes on from its last checkpoint, to the same bytes."""
     if settings.sandbox is None:
         raise InputError("base.source is 'sandbox', but the profile's base section has no `sandbox` settings; give it some")
     if settings.adapter is not None:
         raise InputError(f"base.adapter is {settings.adapter!r}, but source 'sandbox' is no pretrained model; remove it")
-    questions = Path("data/train.jsonl")
-    records = read_records(questions, "question")
-    if lacking := [key for key in RETOLD if any(key not in record for record in records)]:
+    questions = read_records(QUESTIONS, Question)
+    check_questions(questions, settings.sandbox)
+
+    from src.models.pretrained import describe
+    from src.training.callbacks import checkpoint_folders
+    from src.training.sft import train_sandbox_model
+
+    depends_on = Dependencies(settings=[str(settings.sandbox), seed], inputs=[QUESTIONS], code=CODE, packages=PACKAGES)
+    sandbox = settings.sandbox
+    with work_folder("base", depends_on) as work:
+        training = make_once(work, folder, SftMetrics, lambda: train_sandbox_model(questions, sandbox, seed, folder, work))
+        for checkpoint in checkpoint_folders(work):
+            shutil.rmtree(checkpoint)
+    found = describe(folder)
+    return BaseMetrics(source=settings.source, parameters=found.parameters, tokens=found.tokens, training=training)
+
+
+def check_questions(questions: Sequence[Question], settings: SandboxModelSettings) -> None:
+    """InputError unless there are questions to learn from, each with its retellings."""
+    lacking = {
+        "restated": any(question.restated is None for question in questions),
+        "altered": any(question.altered is None for question in questions),
+        "altered_answer": any(question.altered_answer is None for question in questions),
+    }
+    if any(lacking.values()):
+        keys = ", ".join(key for key, lacks in lacking.items() if lacks)
         raise InputError(
-            f"{questions} lacks {', '.join(lacking)} in some questions, and base.source 'sandbox' learns from them: "
+            f"{QUESTIONS} lacks {keys} in some questions, and base.source 'sandbox' learns from them: "
             "set data.source to 'sandbox' too, or base.source to a pretrained model"
         )
-    if settings.sandbox.first_question >= len(records):
+    if settings.first_question >= len(questions):
         raise InputError(
-            f"base.sandbox.first_question is {settings.sandbox.first_question}, but {questions} has {len(records)} questions, so "
+            f"base.sandbox.first_question is {settings.first_question}, but {QUESTIONS} has {len(questions)} questions, so "
             "none is left to learn from: lower base.sandbox.first_question, or raise data.train_questions"
         )
-    depends_on = {"settings": asdict(settings), "seed": seed, "questions": file_digest(questions)}
-    with work_folder("base", depends_on) as work:
-        told = train_sandbox_model(records, settings.sandbox, seed, folder, work)
-        for checkpoint in checkpoints(work):
-            shutil.rmtree(checkpoint)
-    return told
 
 
 if __name__ == "__main__":

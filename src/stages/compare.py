@@ -1,124 +1,107 @@
 """Stage `compare`: is the coherence policy better than the baseline on the same questions?
 
 Reads   outputs/baseline_eval.jsonl, outputs/coherence_eval.jsonl
-Writes  metrics/verdict.json            the paired verdict
+Writes  metrics/verdict.json             the paired verdict
         outputs/changed_questions.jsonl  the questions fixed and broken, both texts side by side
-        plots/accuracy.csv              accuracy of both with its interval, in percent
+        plots/accuracy.csv               accuracy of both with its interval, in percent
 Params  compare
 """
 
-import csv
-from collections.abc import Sequence
-from dataclasses import dataclass
-from io import StringIO
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
-from src.errors import InputError, run_stage
-from src.params import BETWEEN_0_AND_1, CONFIDENCE, load_section, require
-from src.records import read_records, write_json, write_records, write_text
-from src.regime_w.statistics import Verdict, paired_verdict
+from src.core.command import command_line
+from src.core.errors import InputError
+from src.core.files import write_csv
+from src.core.params import load_section
+from src.core.records import read_records, write_metrics, write_records
+from src.regime_w.compare_settings import CompareSettings
+from src.regime_w.evaluation import Evaluation
+from src.regime_w.verdict import ChangedQuestion, Comparison, RunVerdict, paired_verdict
+from src.stages import run_stage
 
 BASELINE, COHERENCE = Path("outputs/baseline_eval.jsonl"), Path("outputs/coherence_eval.jsonl")
 
 
-@dataclass(frozen=True)
-class CompareSettings:
-    alpha: float = 0.05  # the verdict's level
-    confidence: float = 0.95  # of the intervals
+def check_same_questions(baseline: Sequence[Evaluation], coherence: Sequence[Evaluation]) -> None:
+    """InputError for a question with another text in each, or judged by another gold or another choice of sets."""
+    of_id = {evaluation.id: evaluation for evaluation in coherence}
+    for one in baseline:
+        other = of_id.get(one.id, one)  # a question that is missing is found by the comparison
+        if one.question != other.question:
+            what = "text"
+        elif (one.gold, one.in_platinum) != (other.gold, other.in_platinum):
+            what = "gold"
+        else:
+            continue
+        raise InputError(
+            f"{BASELINE} and {COHERENCE}: question {one.id} has another {what} in each evaluation; run `dvc repro` for both"
+        )
 
-    def __post_init__(self) -> None:
-        require(self, BETWEEN_0_AND_1, "alpha")
-        require(self, CONFIDENCE, "confidence")
+
+def correct_by_headline(evaluations: Sequence[Evaluation]) -> dict[str, bool]:
+    """Whether each question of the set that decides is answered correctly, by its id."""
+    return {evaluation.id: evaluation.correct for evaluation in evaluations if evaluation.decides}
 
 
-def marks(records: dict[str, dict], key: Literal["correct", "gsm8k_correct"]) -> dict[str, bool]:
-    """Right or wrong by question id; of the headline set (`correct`) only the questions that are in it."""
-    return {i: r[key] for i, r in records.items() if key == "gsm8k_correct" or r.get("in_platinum", True)}
+def correct_by_gsm8k(evaluations: Sequence[Evaluation]) -> dict[str, bool]:
+    """Whether each question is answered correctly by GSM8K's own gold, by its id; empty where there is one set alone."""
+    return {evaluation.id: evaluation.gsm8k_correct for evaluation in evaluations if evaluation.gsm8k_correct is not None}
 
 
-def judge_marks(baseline: dict[str, bool], coherence: dict[str, bool], settings: CompareSettings) -> Verdict:
+def comparison_of(baseline: Mapping[str, bool], coherence: Mapping[str, bool], settings: CompareSettings) -> Comparison:
+    """The paired comparison by question id; InputError unless both are of the same questions, one at least."""
     try:
         return paired_verdict(baseline, coherence, settings.alpha, settings.confidence)
     except ValueError as error:
         raise InputError(f"{BASELINE} and {COHERENCE}: {error}: run `dvc repro` for both") from error
 
 
-def verdict_metrics(verdict: Verdict) -> dict:
-    low, high = verdict.difference_interval
-    return {
-        "verdict": verdict.verdict,
-        "questions": verdict.n,
-        "baseline_accuracy": verdict.baseline_accuracy,
-        "coherence_accuracy": verdict.coherence_accuracy,
-        "difference": verdict.difference,
-        "difference_low": low,
-        "difference_high": high,
-        "p_value": verdict.p_value,
-        "fixed": verdict.fixed,
-        "broken": verdict.broken,
-        "smallest_detectable_difference": verdict.smallest_detectable_difference,
-        "difference_at_power": verdict.difference_at_power,
-    }
-
-
-def changed_questions(verdict: Verdict, baseline: dict[str, dict], coherence: dict[str, dict]) -> list[dict]:
-    changes = [(i, "fixed") for i in verdict.fixed_ids] + [(i, "broken") for i in verdict.broken_ids]
+def changed_questions(
+    comparison: Comparison, baseline: Sequence[Evaluation], coherence: Sequence[Evaluation]
+) -> list[ChangedQuestion]:
+    """The questions fixed, then those broken, each in the order of their ids."""
+    before = {evaluation.id: evaluation for evaluation in baseline}
+    after = {evaluation.id: evaluation for evaluation in coherence}
+    fixed, broken = set(comparison.fixed_ids), set(comparison.broken_ids)
     return [
-        {
-            "id": question_id,
-            "change": change,
-            "question": baseline[question_id]["question"],
-            "gold": baseline[question_id]["gold"],
-            "baseline_text": baseline[question_id]["text"],
-            "coherence_text": coherence[question_id]["text"],
-        }
-        for question_id, change in changes
+        ChangedQuestion(
+            id=question_id,
+            change="fixed" if question_id in fixed else "broken",
+            question=before[question_id].question,
+            gold=before[question_id].gold,
+            baseline_text=before[question_id].text,
+            coherence_text=after[question_id].text,
+        )
+        for question_id in (*sorted(fixed), *sorted(broken))
     ]
 
 
-def check_same_gold(baseline: dict[str, dict], coherence: dict[str, dict]) -> None:
-    """InputError for a question with another text in each, or judged by another gold or another choice of sets."""
-
-    def judged_by(record: dict) -> tuple:
-        return record["gold"], record.get("in_platinum"), "gsm8k_correct" in record
-
-    for question_id in [i for i in baseline if i in coherence]:
-        one, other = baseline[question_id], coherence[question_id]
-        if one["question"] != other["question"] or judged_by(one) != judged_by(other):
-            what = "gold" if one["question"] == other["question"] else "text"
-            raise InputError(
-                f"{BASELINE} and {COHERENCE}: question {question_id} has another {what} in each evaluation; "
-                "run `dvc repro` for both"
-            )
-
-
-def write_accuracy(path: Path, verdict: Verdict) -> None:
-    rows: Sequence[tuple] = (
-        ("baseline", verdict.baseline_accuracy, *verdict.baseline_interval),
-        ("coherence", verdict.coherence_accuracy, *verdict.coherence_interval),
-    )
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["policy", "bound", "percent"])
-    for policy, accuracy, low, high in rows:
-        for bound, share in (("low", low), ("accuracy", accuracy), ("high", high)):
-            writer.writerow([policy, bound, round(100 * share, 3)])
-    write_text(path, text.getvalue())
+def write_accuracy(path: Path, comparison: Comparison) -> None:
+    """Three rows a policy: its accuracy and both bounds of its interval."""
+    verdict = comparison.verdict
+    rows = [
+        (policy, bound, round(100 * share, 3))
+        for policy, accuracy, interval in (
+            ("baseline", verdict.baseline_accuracy, comparison.baseline_interval),
+            ("coherence", verdict.coherence_accuracy, comparison.coherence_interval),
+        )
+        for bound, share in (("low", interval.low), ("accuracy", accuracy), ("high", interval.high))
+    ]
+    write_csv(path, ("policy", "bound", "percent"), rows)
 
 
 def main() -> None:
+    command_line("python -m src.stages.compare", __doc__).parse_args()
     settings = load_section("compare", CompareSettings)
-    baseline, coherence = ({r["id"]: r for r in read_records(path, "evaluation")} for path in (BASELINE, COHERENCE))
-    check_same_gold(baseline, coherence)
-    verdict = judge_marks(marks(baseline, "correct"), marks(coherence, "correct"), settings)
-    metrics = verdict_metrics(verdict)
-    if all("gsm8k_correct" in record for record in baseline.values()):
-        other = judge_marks(marks(baseline, "gsm8k_correct"), marks(coherence, "gsm8k_correct"), settings)
-        metrics["gsm8k"] = verdict_metrics(other)
-    write_records(Path("outputs/changed_questions.jsonl"), "change", changed_questions(verdict, baseline, coherence))
-    write_json(Path("metrics/verdict.json"), metrics)
-    write_accuracy(Path("plots/accuracy.csv"), verdict)
+    baseline, coherence = read_records(BASELINE, Evaluation), read_records(COHERENCE, Evaluation)
+    check_same_questions(baseline, coherence)
+    headline = comparison_of(correct_by_headline(baseline), correct_by_headline(coherence), settings)
+    on_gsm8k = correct_by_gsm8k(baseline)
+    gsm8k = comparison_of(on_gsm8k, correct_by_gsm8k(coherence), settings).verdict if on_gsm8k else None
+    write_records(Path("outputs/changed_questions.jsonl"), ChangedQuestion, changed_questions(headline, baseline, coherence))
+    write_metrics(Path("metrics/verdict.json"), RunVerdict(**vars(headline.verdict), gsm8k=gsm8k))
+    write_accuracy(Path("plots/accuracy.csv"), headline)
 
 
 if __name__ == "__main__":

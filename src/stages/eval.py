@@ -1,110 +1,48 @@
-"""Stage `eval@baseline` and `eval@coherence`: greedy answers to every test question, by the canonical prompt.
+"""Stage `eval@baseline` and `eval@coherence`: which texts of a policy answer their test question. No model is asked.
 
-Reads   data/test.jsonl, checkpoints/base, and for coherence checkpoints/dpo_coherence_lora
+Reads   data/test.jsonl, outputs/<policy>_answers.jsonl
 Writes  outputs/<policy>_eval.jsonl   a question a line
         metrics/<policy>.json         accuracy with its Wilson interval, and how the texts ended
-Params  profile: eval, engine
+Params  compare
 """
 
-import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from src.asking import EngineSettings, ask, load_tokenizer
-from src.engines.interface import Completion, Request
-from src.engines.templates import wrap_prompt
-from src.errors import InputError, run_stage
-from src.params import AT_LEAST_1, CONFIDENCE, load_profile_section, require
-from src.records import read_records, write_json, write_records
-from src.regime_w.answers import canonical, extract_answer, parse_number
-from src.regime_w.arms import canonical_prompt
-from src.regime_w.statistics import wilson_interval
+from src.core.command import command_line
+from src.core.errors import InputError
+from src.core.params import load_section
+from src.core.records import read_records, write_metrics, write_records
+from src.regime_w.compare_settings import CompareSettings
+from src.regime_w.questions import Question
+from src.regime_w.texts import PolicyText
+from src.sources.test_set import TEST_SET, read_test_set
+from src.stages import run_stage
 
 
-@dataclass(frozen=True)
-class EvalSettings:
-    max_tokens: int  # the most tokens of one answer
-    confidence: float  # of the Wilson interval, 0 ... 1
-
-    def __post_init__(self) -> None:
-        require(self, AT_LEAST_1, "max_tokens")
-        require(self, CONFIDENCE, "confidence")
-
-
-def grade(question: dict, completion: Completion) -> dict:
-    """The evaluation record of one question: no answer is never correct."""
-    answer = extract_answer(completion.text)
-    record = {
-        "id": question["id"],
-        "question": question["question"],
-        "gold": question["gold"],
-        "text": completion.text,
-        "answer": None if answer is None else canonical(answer),
-        "correct": answer is not None and answer == parse_number(question["gold"]),
-        "n_tokens": completion.n_tokens,
-        "finish_reason": completion.finish_reason,
-    }
-    if "gsm8k_gold" not in question:
-        return record
-    right = answer is not None and answer == parse_number(question["gsm8k_gold"])
-    return record | {"gsm8k_correct": right, "in_platinum": question["in_platinum"]}
-
-
-def accuracy_of(marks: Sequence[bool], confidence: float) -> dict:
-    low, high = wilson_interval(sum(marks), len(marks), confidence)
-    return {
-        "accuracy": sum(marks) / len(marks),
-        "accuracy_low": low,
-        "accuracy_high": high,
-        "correct": sum(marks),
-        "questions": len(marks),
-    }
-
-
-def evaluation_metrics(every: Sequence[dict], confidence: float) -> dict:
-    """Counts and shares over the evaluation records; lengths in tokens.
-
-    Where the questions are scored on two sets, the figures are Platinum's, and GSM8K's stand apart under `gsm8k`.
-    """
-    records = [record for record in every if record.get("in_platinum", True)]
-    n = len(records)  # not 0: stage `data` sees to it
-    metrics = accuracy_of([r["correct"] for r in records], confidence) | {
-        "no_answer": sum(r["answer"] is None for r in records),
-        "cut_off": sum(r["finish_reason"] == "length" for r in records),
-        "mean_tokens": sum(r["n_tokens"] for r in records) / n,
-    }
-    if "gsm8k_correct" not in every[0]:
-        return metrics
-    return metrics | {"gsm8k": accuracy_of([r["gsm8k_correct"] for r in every], confidence)}
+def read_answers(path: Path, questions: Sequence[Question], cure: str) -> list[PolicyText]:
+    """The texts of the questions, in their order; InputError unless the file holds one for each of them and no other."""
+    text_of = {written.id: written for written in read_records(path, PolicyText)}
+    wanted = {question.id for question in questions}
+    if lacking := [question.id for question in questions if question.id not in text_of]:
+        raise InputError(f"{path}: {len(lacking)} questions of {TEST_SET} have no text, the first is {lacking[0]!r}; {cure}")
+    if surplus := [identity for identity in text_of if identity not in wanted]:
+        raise InputError(f"{path}: {len(surplus)} texts are for no question of {TEST_SET}, the first for {surplus[0]!r}; {cure}")
+    return [text_of[question.id] for question in questions]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = command_line("python -m src.stages.eval", __doc__)
     parser.add_argument("policy", choices=["baseline", "coherence"])
     policy = parser.parse_args().policy
-    settings = load_profile_section("eval", EvalSettings)
-    engine_settings = load_profile_section("engine", EngineSettings)
-    questions = read_records(Path("data/test.jsonl"), "question")
-    if not any(question.get("in_platinum", True) for question in questions):
-        raise InputError("data/test.jsonl: no question is in GSM8K-Platinum, which decides; run `dvc repro data`")
-    adapter = Path("checkpoints/dpo_coherence_lora") if policy == "coherence" else None
-    base = Path("checkpoints/base")
-    tokenizer = load_tokenizer(base)
-    requests = [
-        Request(
-            key=question["id"],
-            prompt=wrap_prompt(canonical_prompt(question["question"]), engine_settings.template, tokenizer),
-            temperature=0.0,
-            seed=0,  # greedy: nothing is drawn
-            max_tokens=settings.max_tokens,
-        )
-        for question in questions
-    ]
-    completions = ask(f"eval-{policy}", engine_settings, requests, base, adapter)
-    records = [grade(question, completions[question["id"]]) for question in questions]
-    write_records(Path(f"outputs/{policy}_eval.jsonl"), "evaluation", records)
-    write_json(Path(f"metrics/{policy}.json"), evaluation_metrics(records, settings.confidence))
+    from src.regime_w.evaluation import Evaluation, evaluation_metrics, grade
+
+    settings = load_section("compare", CompareSettings)
+    questions = read_test_set()
+    texts = read_answers(Path(f"outputs/{policy}_answers.jsonl"), questions, f"run `dvc repro answer@{policy}`")
+    graded = [grade(question, written) for question, written in zip(questions, texts, strict=True)]
+    write_records(Path(f"outputs/{policy}_eval.jsonl"), Evaluation, graded)
+    write_metrics(Path(f"metrics/{policy}.json"), evaluation_metrics(graded, settings.confidence))
 
 
 if __name__ == "__main__":

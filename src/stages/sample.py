@@ -6,40 +6,70 @@ Writes  data/trajectories.jsonl  a trajectory a line, questions in file order, a
 Params  seed, arms; profile: sample, engine
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from src.asking import EngineSettings, ask, load_tokenizer
-from src.engines.interface import Request
-from src.engines.templates import Template, wrap_prompt
-from src.errors import InputError, run_stage
-from src.params import AT_LEAST_1, Seed, load_profile_section, load_section, load_value, require
-from src.records import read_records, write_records
+from src.core.command import command_line
+from src.core.errors import InputError
+from src.core.params import load_profile_section, load_section, load_value
+from src.core.records import read_records, write_records
+from src.core.shapes import PositiveCount, Seed
+from src.engines.interface import Completion, Request
+from src.engines.settings import EngineSettings, Template
+from src.models.templates import wrap_prompt
 from src.regime_w.arms import Arm, ArmSettings, build_all_arms, build_prompt, request_seed
+from src.regime_w.questions import Question
+from src.regime_w.texts import Trajectory
+from src.stages import run_stage
+
+if TYPE_CHECKING:  # seconds to import, and `--help` needs none of it
+    from transformers import PreTrainedTokenizerBase
+
+TRAIN_SET = Path("data/train.jsonl")
+BASE = Path("checkpoints/base")
+TRAJECTORIES = Path("data/trajectories.jsonl")
 
 
 @dataclass(frozen=True)
 class SampleSettings:
-    questions: int  # how many of the training questions are asked, from the first on
-    max_tokens: int  # the most tokens of one trajectory
+    """The section `sample` of a profile.
 
-    def __post_init__(self) -> None:
-        require(self, AT_LEAST_1, "questions", "max_tokens")
+    questions   how many of the training questions are asked, from the first on
+    max_tokens  of one trajectory at most
+    """
+
+    questions: PositiveCount
+    max_tokens: PositiveCount
 
 
-def build_requests(
-    questions: list[dict], arms: list[Arm], template: Template, max_tokens: int, tokenizer
-) -> list[tuple[dict, Arm, Request]]:
+@dataclass(frozen=True)
+class AskedArm:
+    """One question as one arm asks it."""
+
+    question: Question
+    arm: Arm
+    request: Request
+
+
+def ask_by_all_arms(
+    questions: Sequence[Question],
+    arms: Sequence[Arm],
+    template: Template,
+    max_tokens: int,
+    tokenizer: "PreTrainedTokenizerBase",
+) -> list[AskedArm]:
     """One request for each question and arm, questions in the given order and arms in arm order."""
     return [
-        (
+        AskedArm(
             question,
             arm,
             Request(
-                key=f"{question['id']}/{arm.name}",
-                prompt=wrap_prompt(build_prompt(arm, question["question"]), template, tokenizer),
+                key=f"{question.id}/{arm.name}",
+                prompt=wrap_prompt(build_prompt(arm, question.question), template, tokenizer),
                 temperature=arm.temperature,
-                seed=request_seed(arm.seed, question["id"]),
+                seed=request_seed(arm.seed, question.id),
                 max_tokens=max_tokens,
             ),
         )
@@ -48,37 +78,37 @@ def build_requests(
     ]
 
 
+def trajectory(asked: AskedArm, completion: Completion) -> Trajectory:
+    """The record of what one arm wrote for one question."""
+    return Trajectory(
+        question_id=asked.question.id,
+        arm_name=asked.arm.name,
+        seed=asked.arm.seed,
+        temperature=asked.arm.temperature,
+        prompt=asked.request.prompt,
+        text=completion.text,
+        n_tokens=completion.n_tokens,
+        finish_reason=completion.finish_reason,
+    )
+
+
 def main() -> None:
+    command_line("python -m src.stages.sample", __doc__).parse_args()
     settings = load_profile_section("sample", SampleSettings)
-    engine_settings = load_profile_section("engine", EngineSettings)
+    engine = load_profile_section("engine", EngineSettings)
     arms = build_all_arms(load_section("arms", ArmSettings), load_value("seed", Seed))
-    questions = read_records(Path("data/train.jsonl"), "question")
+    questions = read_records(TRAIN_SET, Question)
     if len(questions) < settings.questions:
         raise InputError(
-            f"sample.questions is {settings.questions}, but data/train.jsonl has {len(questions)}; "
+            f"sample.questions is {settings.questions}, but {TRAIN_SET} has {len(questions)}; "
             "lower it, or raise data.train_questions in the profile"
         )
-    base = Path("checkpoints/base")
-    template, tokenizer = engine_settings.template, load_tokenizer(base)
-    asked = build_requests(questions[: settings.questions], arms, template, settings.max_tokens, tokenizer)
-    completions = ask("sample", engine_settings, [request for _, _, request in asked], base)
-    write_records(
-        Path("data/trajectories.jsonl"),
-        "trajectory",
-        [
-            {
-                "question_id": question["id"],
-                "arm_name": arm.name,
-                "seed": arm.seed,
-                "temperature": arm.temperature,
-                "prompt": request.prompt,
-                "text": completions[request.key].text,
-                "n_tokens": completions[request.key].n_tokens,
-                "finish_reason": completions[request.key].finish_reason,
-            }
-            for question, arm, request in asked
-        ],
-    )
+    from src.engines.runner import answer_requests, load_tokenizer
+
+    tokenizer = load_tokenizer(BASE)
+    every = ask_by_all_arms(questions[: settings.questions], arms, engine.template, settings.max_tokens, tokenizer)
+    completions = answer_requests("sample", engine, [asked.request for asked in every], BASE)
+    write_records(TRAJECTORIES, Trajectory, [trajectory(asked, completions[asked.request.key]) for asked in every])
 
 
 if __name__ == "__main__":

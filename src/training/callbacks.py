@@ -2,71 +2,64 @@
 
 import math
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import fmean
 
 from accelerate import PartialState
 from transformers import ProgressCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from src.errors import InputError
-from src.journal import folder_digest
-from src.records import read_json, write_json
+from src.core.errors import InputError
+from src.core.journal import is_intact, write_checksums
+from src.training.trainer_logs import GRADIENT_NORM, LOSS, is_of_step, logged_chosen_logps
 
 # Steps between checkpoints: under a minute of the sandbox, some minutes of a large model, and a save takes a second. A multiple
 # of the steps between logs, because a loss that is not yet logged is in no checkpoint.
 CHECKPOINT_STEPS = 50
-SEAL = "seal.json"
 # Steps in a row without a gradient before the run is given up; one alone may be a batch of pairs that are all settled.
-STEPS_WITHOUT_GRADIENT = 3
-# Nats by which the mean log-probability of the chosen texts may fall within a run before it is told at once.
+MAX_STEPS_WITHOUT_GRADIENT = 3
+# Nats by which the mean log-probability of the chosen texts may fall within a run before a warning.
 COLLAPSE = 25.0
 COLLAPSE_STEPS = 10  # over which that mean is taken
 
 
-class SealCheckpoints(TrainerCallback):
-    """Seals each checkpoint with the digests of its files once it is whole, and keeps the last two."""
+# --- checkpoints ---
+
+
+class ChecksumCheckpoints(TrainerCallback):
+    """Writes into each checkpoint, once it is complete, the digests of its files, and keeps the last two."""
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         PartialState().wait_for_everyone()  # every process writes a part
         if PartialState().is_local_main_process:
-            folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-            write_json(folder / SEAL, folder_digest(folder))
-            for older in checkpoints(Path(args.output_dir))[:-2]:
+            work = Path(str(args.output_dir))
+            folder = work / f"checkpoint-{state.global_step}"
+            write_checksums(folder)
+            for older in checkpoint_folders(work)[:-2]:
                 shutil.rmtree(older)
 
 
-def checkpoints(work: Path) -> list[Path]:
-    """The folders of checkpoints in `work`, oldest first, whole or not."""
+def checkpoint_folders(work: Path) -> list[Path]:
+    """The folders of checkpoints in `work`, oldest first, intact or not."""
     return sorted(work.glob("checkpoint-*"), key=lambda folder: int(folder.name.partition("-")[2]))
 
 
-def is_whole(folder: Path) -> bool:
-    """Whether the checkpoint is as it was sealed; one that was being written, or of which a bit has turned, is not."""
-    if not (folder / SEAL).is_file():
-        return False
-    try:
-        sealed = read_json(folder / SEAL)
-    except InputError:  # the seal itself is spoiled
-        return False
-    return {name: digest for name, digest in folder_digest(folder).items() if name != SEAL} == sealed
-
-
 def newest_checkpoint(work: Path) -> str | None:
-    """The last whole checkpoint in `work`, from which training goes on to the same bytes; the others are removed.
+    """The last intact checkpoint in `work`, from which training goes on to the same bytes; the others are removed.
 
     Processes that train together take the last that all of them have.
     """
-    whole = [folder for folder in checkpoints(work) if is_whole(folder)]
+    intact = [folder for folder in checkpoint_folders(work) if is_intact(folder)]
     state = PartialState()
-    common = {folder.name for folder in whole}
+    common = {folder.name for folder in intact}
     if state.num_processes > 1:
         from accelerate.utils import gather_object
 
         of_each = gather_object([sorted(common)])
         common = set.intersection(*map(set, of_each))
-    kept = [folder for folder in whole if folder.name in common][-1:]
+    kept = [folder for folder in intact if folder.name in common][-1:]
     if state.is_local_main_process:
-        for folder in checkpoints(work):
+        for folder in checkpoint_folders(work):
             if folder not in kept:
                 shutil.rmtree(folder)
     state.wait_for_everyone()
@@ -75,40 +68,59 @@ def newest_checkpoint(work: Path) -> str | None:
     return str(kept[0]) if kept else None
 
 
+# --- between the steps ---
+
+
 class LossBar(ProgressCallback):
     """The trainer's bar, with the loss in it instead of a line a step."""
 
-    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs=None, **_: object) -> None:
-        if self.training_bar is not None and "loss" in logs:
-            self.training_bar.set_postfix(loss=f"{logs['loss']:.4f}", refresh=False)
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Mapping[str, float] | None = None,
+        **_: object,
+    ) -> None:
+        if self.training_bar is not None and logs is not None and is_of_step(logs):
+            self.training_bar.set_postfix(loss=f"{logs[LOSS]:.4f}", refresh=False)
 
 
 class Watch(TrainerCallback):
     """Stops a run that has gone wrong, by an InputError with the step and the likely cause, and warns of a collapse."""
 
     def __init__(self) -> None:
-        self.without_gradient = 0
+        self.steps_without_gradient = 0
         self.warned = False
 
-    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs=None, **_: object) -> None:
-        if "loss" not in logs:
-            return
-        step, loss, norm = state.global_step, logs["loss"], logs["grad_norm"]
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Mapping[str, float] | None = None,
+        **_: object,
+    ) -> None:
+        if logs is not None and is_of_step(logs):
+            self._stop_where_nothing_is_learned(state.global_step, logs[LOSS], logs[GRADIENT_NORM])
+            self._warn_of_collapse(state)
+
+    def _stop_where_nothing_is_learned(self, step: int, loss: float, norm: float) -> None:
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise InputError(
                 f"step {step}: the loss is {loss} and the gradient norm {norm}: a learning rate that is too large throws the "
                 "weights about, or numbers are too large for the precision; lower the learning rate, or use float32"
             )
-        self.without_gradient = self.without_gradient + 1 if norm == 0 else 0
-        if self.without_gradient == STEPS_WITHOUT_GRADIENT:
+        self.steps_without_gradient = self.steps_without_gradient + 1 if norm == 0 else 0
+        if self.steps_without_gradient == MAX_STEPS_WITHOUT_GRADIENT:
             raise InputError(
-                f"step {step}: the gradient norm has been 0 for {STEPS_WITHOUT_GRADIENT} steps, so nothing is learned: the pairs "
-                "are settled beyond the numbers' precision (lower the learning rate or train.beta), or the adapter is cut off"
+                f"step {step}: the gradient norm has been 0 for {MAX_STEPS_WITHOUT_GRADIENT} steps, so nothing is learned: the "
+                "pairs are settled beyond the numbers' precision (lower the learning rate or dpo.beta), or the loss does not "
+                "reach the adapter"
             )
-        self._warn_of_collapse(state)
 
     def _warn_of_collapse(self, state: TrainerState) -> None:
-        chosen = [row["logps/chosen"] for row in state.log_history if "logps/chosen" in row]
+        chosen = logged_chosen_logps(state.log_history)
         if self.warned or len(chosen) < 2 * COLLAPSE_STEPS:
             return
         fall = fmean(chosen[:COLLAPSE_STEPS]) - fmean(chosen[-COLLAPSE_STEPS:])
@@ -116,7 +128,7 @@ class Watch(TrainerCallback):
             self.warned = True
             print(
                 f"warning: step {state.global_step}: the log-probability of the chosen texts has fallen by {fall:.0f} nats; both "
-                "sides are sinking, and the model forgets how to write: lower train.learning_rate or raise train.beta",
+                "sides are sinking, and the model forgets how to write: lower dpo.learning_rate or raise dpo.beta",
                 flush=True,
             )
 
@@ -124,5 +136,5 @@ class Watch(TrainerCallback):
 def equip(trainer: Trainer) -> None:
     """Give a trainer the three callbacks in place of its own bar."""
     trainer.remove_callback(ProgressCallback)
-    for callback in (LossBar(), Watch(), SealCheckpoints()):
+    for callback in (LossBar(), Watch(), ChecksumCheckpoints()):
         trainer.add_callback(callback)

@@ -11,135 +11,227 @@ MASTER_ADDR   of the machine of rank 0, as the others reach it
 MASTER_PORT   on it, 29500 if unset
 """
 
-import argparse
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import dataclass, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-import torch
-from accelerate import PartialState
+from src.core.command import command_line, end_with_parent, run_command
+from src.core.errors import InputError
+from src.core.journal import Dependencies, make_once, work_folder
+from src.core.params import load_value
+from src.core.records import read_metrics, read_records, write_metrics
+from src.core.shapes import Seed
+from src.regime_w.training_metrics import Preflight, TrainingStep
+from src.training.dpo_settings import TrainingSettings, TrainSettings, gradient_accumulation_steps, load_training_settings
+from src.training.pairs import PAIRS, TrainingPair
 
-from src import die_with_parent
-from src.checkpoints import own_checkpoint, read_tokenizer
-from src.errors import InputError, run_stage
-from src.journal import file_digest, folder_digest, work_folder
-from src.params import Seed, load_profile_section, load_value
-from src.records import read_json, read_records, write_json
-from src.training.callbacks import checkpoints
-from src.training.dpo import TrainSettings, passes_a_step, train_adapter
-from src.training.preflight import check_pairs, check_tokenizer
+if TYPE_CHECKING:  # seconds to import, and `--help` needs none of it
+    from src.training.dpo import AdapterRun
 
 BASE = Path("checkpoints/base")
-PAIRS = Path("data/coherence_preferences.jsonl")
 FSDP = Path(__file__).with_name("fsdp.yaml")
-TOLD = "told.json"  # what the first process leaves beside the adapter
+RUN = "run.json"  # what the first process leaves beside the adapter: an AdapterRun
+
+# What decides an adapter, beside settings, base and pairs: see src/core/journal.py. All else may change under its checkpoints.
+CODE = ("training/dpo.py", "training/trl_api.py", "models/encoding.py")
+PACKAGES = ("torch", "transformers", "tokenizers", "trl", "peft", "accelerate")
+# Settings of `train` that decide whether a run is made and by how many processes (which are counted), not what comes of it.
+NO_RESULT = ("min_pairs", "too_few_pairs", "max_truncated_share", "processes")
 
 
-def train_together(pairs: Sequence[dict], settings: TrainSettings, seed: int, adapter: Path) -> tuple[dict, list[dict]]:
+@dataclass(frozen=True)
+class Training:
+    """What is known of a training: what was looked at before the first step, and every step."""
+
+    preflight: Preflight
+    steps: tuple[TrainingStep, ...]
+
+
+@dataclass(frozen=True)
+class Machines:
+    """The machines that train together, and this one's place among them.
+
+    processes  of each machine
+    address    of the machine of rank 0; None where there is but one machine
+    """
+
+    count: int
+    rank: int
+    processes: int
+    address: str | None
+    port: int
+
+    @property
+    def all_processes(self) -> int:
+        return self.count * self.processes
+
+
+def train_together(pairs: Sequence[TrainingPair], settings: TrainingSettings, adapter: Path) -> Training:
     """Train by as many processes as the profile and the machines say, and save the adapter to the folder `adapter`.
 
     A run that was killed goes on from its last checkpoint, to the same bytes.
-    returns  what the preflight saw, and a row a step (see train_adapter)
     """
-    processes, machines = count_processes(settings.processes), read_machine("NNODES", 1)
-    passes_a_step(settings, processes * machines)
-    if settings.sharding == "fsdp" and (processes * machines == 1 or not torch.cuda.is_available()):
-        raise InputError("train.sharding is 'fsdp', which shares the base out over several GPUs; give 'none' in the profile")
+    machines = read_machines(settings)
+    gradient_accumulation_steps(settings, machines.all_processes)
+    _check_sharding(settings, machines)
+
+    from src.models.checkpoints import own_checkpoint, read_tokenizer
+    from src.training.preflight import check_pairs, check_tokenizer
+
     tokenizer = read_tokenizer(own_checkpoint(BASE, "base"))
     check_tokenizer(tokenizer, BASE)
-    seen = check_pairs(pairs, tokenizer, settings.max_length, settings.max_truncated_share)
-    with checkpoint_folder(settings, seed, processes, machines) as work:
-        if processes * machines == 1:
-            saw, steps = train_adapter(pairs, settings, seed, BASE, adapter, work)
-        else:
-            launch(settings, processes, machines, adapter, work)
-            told = read_json(adapter / TOLD)
-            (adapter / TOLD).unlink()
-            saw, steps = told["preflight"], told["steps"]
-    return seen | saw, steps
+    lengths = check_pairs(pairs, tokenizer, settings.train.max_length, settings.train.max_truncated_share)
+    with checkpoint_folder(settings, machines) as work:
+        run = _run_once(pairs, settings, machines, adapter, work)
+    preflight = Preflight(
+        truncated_share=lengths.truncated_share,
+        max_pair_tokens=lengths.max_pair_tokens,
+        trainable_parameters=run.checks.trainable_parameters,
+        first_gradient_norm=run.checks.first_gradient_norm,
+        loss_at_step_0=run.checks.loss_at_step_0,
+        chosen_nats=run.checks.chosen_nats,
+    )
+    return Training(preflight, run.steps)
+
+
+def _run_once(
+    pairs: Sequence[TrainingPair], settings: TrainingSettings, machines: Machines, adapter: Path, work: Path
+) -> "AdapterRun":
+    from src.training.dpo import AdapterRun
+
+    if machines.count > 1:  # the others wait for this one to train
+        return _run(pairs, settings, machines, adapter, work)
+    return make_once(work, adapter, AdapterRun, lambda: _run(pairs, settings, machines, adapter, work))
+
+
+def _run(
+    pairs: Sequence[TrainingPair], settings: TrainingSettings, machines: Machines, adapter: Path, work: Path
+) -> "AdapterRun":
+    from src.training.dpo import AdapterRun, train_adapter
+
+    if machines.all_processes == 1:
+        return train_adapter(pairs, settings, BASE, adapter, work)
+    launch(settings, machines, adapter, work)
+    run = read_metrics(adapter / RUN, AdapterRun)
+    (adapter / RUN).unlink()
+    return run
+
+
+# --- where the checkpoints lie ---
+
+
+def work_dependencies(settings: TrainingSettings, machines: Machines) -> Dependencies:
+    """What decides the adapter: a message, a limit or a record that is changed keeps its checkpoints."""
+    of_train = [
+        f"{item.name}: {getattr(settings.train, item.name)}" for item in fields(TrainSettings) if item.name not in NO_RESULT
+    ]
+    return Dependencies(
+        settings=[str(settings.dpo), *of_train, settings.seed, machines.processes, machines.count],
+        inputs=[BASE, PAIRS],
+        code=CODE,
+        packages=PACKAGES,
+    )
 
 
 @contextmanager
-def checkpoint_folder(settings: TrainSettings, seed: int, processes: int, machines: int) -> Iterator[Path]:
+def checkpoint_folder(settings: TrainingSettings, machines: Machines) -> Iterator[Path]:
     """This machine's work folder of the training; emptied when the block ends without an error."""
-    depends_on = {
-        "settings": asdict(settings),
-        "seed": seed,
-        "processes": processes,
-        "machines": machines,
-        "base": folder_digest(BASE),
-        "pairs": file_digest(PAIRS),
-    }
-    rank = read_machine("NODE_RANK", 0)
-    with work_folder(f"train-{rank}" if rank else "train", depends_on) as folder:
-        yield folder
-        for checkpoint in checkpoints(folder):
-            shutil.rmtree(checkpoint)
+    from src.training.callbacks import checkpoint_folders
+
+    stage = f"train-{machines.rank}" if machines.rank else "train"
+    with work_folder(stage, work_dependencies(settings, machines)) as work:
+        yield work
+        for folder in checkpoint_folders(work):
+            shutil.rmtree(folder)
+
+
+# --- processes and machines ---
 
 
 def count_processes(wanted: int | None) -> int:
-    if wanted is None:
-        return max(1, torch.cuda.device_count())
-    if wanted < 1:
-        raise InputError(f"train.processes is {wanted}; give 1 or more, or null for one a GPU")
-    return wanted
+    """Processes of this machine; None is one for each GPU, one without a GPU."""
+    if wanted is not None:
+        return wanted
+    import torch
+
+    return max(1, torch.cuda.device_count())
 
 
-def read_machine(name: str, default: int) -> int:
+def read_machines(settings: TrainingSettings) -> Machines:
+    """The machines by the environment variables; InputError if one is no number, or if the first machine has no address."""
+    count, rank, port = _read_number("NNODES", 1), _read_number("NODE_RANK", 0), _read_number("MASTER_PORT", 29500)
+    address = os.environ.get("MASTER_ADDR") if count > 1 else None
+    if count > 1 and address is None:
+        raise InputError(f"NNODES is {count}, but MASTER_ADDR is not set: give the address of the machine of rank 0")
+    return Machines(count, rank, count_processes(settings.train.processes), address, port)
+
+
+def _read_number(name: str, default: int) -> int:
     text = os.environ.get(name, str(default))
     if not text.isdecimal():
         raise InputError(f"the environment variable {name} is {text!r}, where a number is wanted")
     return int(text)
 
 
-def launch(settings: TrainSettings, processes: int, machines: int, adapter: Path, work: Path) -> None:
+def _check_sharding(settings: TrainingSettings, machines: Machines) -> None:
+    if settings.train.sharding == "none":
+        return
+    import torch
+
+    if machines.all_processes == 1 or not torch.cuda.is_available():
+        raise InputError("train.sharding is 'fsdp', which shares the base out over several GPUs; give 'none' in the profile")
+
+
+def launch(settings: TrainingSettings, machines: Machines, adapter: Path, work: Path) -> None:
     """Run this machine's processes to their end; InputError if one of them failed."""
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", str(processes * machines)]
-    command += ["--num_machines", str(machines), "--machine_rank", str(read_machine("NODE_RANK", 0))]
-    command += ["--main_process_port", str(read_machine("MASTER_PORT", 29500))]
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", str(machines.all_processes)]
+    command += ["--num_machines", str(machines.count), "--machine_rank", str(machines.rank)]
+    command += ["--main_process_port", str(machines.port)]
     command += ["--mixed_precision", "no", "--dynamo_backend", "no"]  # the trainer has its own
-    if machines > 1:
-        if "MASTER_ADDR" not in os.environ:
-            raise InputError(f"NNODES is {machines}, but MASTER_ADDR is not set: give the address of the machine of rank 0")
-        command += ["--main_process_ip", os.environ["MASTER_ADDR"]]
-    command += ["--config_file", str(FSDP)] if settings.sharding == "fsdp" else ["--multi_gpu"]
+    command += ["--main_process_ip", machines.address] if machines.address is not None else []
+    command += ["--config_file", str(FSDP)] if settings.train.sharding == "fsdp" else ["--multi_gpu"]
     command += ["-m", "src.training.launch", "--process", str(adapter), str(work)]
     # Its own processes end with the launcher, which ends with this one.
-    status = subprocess.run(command, preexec_fn=die_with_parent).returncode
+    status = subprocess.run(command, preexec_fn=end_with_parent).returncode
     if status:
-        raise InputError(f"training by {processes * machines} processes ended with status {status}; the cause stands above")
+        raise InputError(f"training by {machines.all_processes} processes ended with status {status}; the cause stands above")
 
 
 def run_process(adapter: Path, work: Path) -> None:
-    """What each process does; the first of all leaves the adapter and what it saw in the folder `adapter`."""
-    settings = load_profile_section("train", TrainSettings)
-    pairs = read_records(PAIRS, "preference")
-    saw, steps = train_adapter(pairs, settings, load_value("seed", Seed), BASE, adapter, work)
+    """What each process does; the first of all leaves the adapter and what it knows in the folder `adapter`."""
+    end_with_parent()  # the launcher, which may be killed
+    from accelerate import PartialState
+
+    from src.training.dpo import train_adapter
+
+    pairs = read_records(PAIRS, TrainingPair)
+    run = train_adapter(pairs, load_training_settings(load_value("seed", Seed)), BASE, adapter, work)
     if PartialState().is_main_process:
-        write_json(adapter / TOLD, {"preflight": saw, "steps": steps})
+        write_metrics(adapter / RUN, run)
 
 
 def join() -> None:
     """This machine's part in a training that the machine of rank 0 leads."""
-    if read_machine("NODE_RANK", 0) == 0 or read_machine("NNODES", 1) == 1:
+    if _read_number("NODE_RANK", 0) == 0 or _read_number("NNODES", 1) == 1:
         raise InputError(
             "this command joins a training run of several machines: set NNODES, NODE_RANK (1 or more) and MASTER_ADDR, "
             "and run `dvc repro train` on the machine of rank 0"
         )
-    settings, seed = load_profile_section("train", TrainSettings), load_value("seed", Seed)
-    processes, machines = count_processes(settings.processes), read_machine("NNODES", 1)
-    with TemporaryDirectory() as folder, checkpoint_folder(settings, seed, processes, machines) as work:
-        launch(settings, processes, machines, Path(folder), work)
+    settings = load_training_settings(load_value("seed", Seed))
+    machines = read_machines(settings)
+    with TemporaryDirectory() as folder, checkpoint_folder(settings, machines) as work:
+        launch(settings, machines, Path(folder), work)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line("python -m src.training.launch", __doc__)
     parser.add_argument(
         "--process", type=Path, nargs=2, metavar=("ADAPTER", "WORK"), help="be one of the processes; accelerate gives this"
     )
@@ -151,4 +243,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_command(main)

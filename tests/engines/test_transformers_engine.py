@@ -3,20 +3,21 @@ import random
 import pytest
 import torch
 
+from src.core.errors import InputError
 from src.engines.interface import Request
 from src.engines.transformers_engine import TransformersEngine, pick
-from src.errors import InputError
 from src.regime_w.arms import build_all_arms, build_prompt, request_seed
+from src.regime_w.questions import Question
 
 
-def requests_for(questions: list[dict], max_tokens: int = 24) -> list[Request]:
+def requests_for(questions: list[Question], max_tokens: int = 24) -> list[Request]:
     arms = build_all_arms()
     return [
         Request(
-            f"{q['id']}/{arm.name}",
-            build_prompt(arm, q["question"]) + "\n\n",
+            f"{q.id}/{arm.name}",
+            build_prompt(arm, q.question) + "\n\n",
             0.0 if place == 0 else 2 * arm.temperature,
-            request_seed(arm.seed, q["id"]),
+            request_seed(arm.seed, q.id),
             max_tokens,
         )
         for q in questions

@@ -10,26 +10,27 @@ from peft import LoraConfig, get_peft_model
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM
 
+from src.core.errors import InputError
 from src.engines.interface import Request
+from src.engines.settings import VllmSettings
 from src.engines.transformers_engine import TransformersEngine
-from src.engines.vllm_engine import VllmEngine, VllmSettings
-from src.errors import InputError
+from src.engines.vllm_engine import VllmEngine
 from src.regime_w.arms import build_all_arms, build_prompt, request_seed
 
 pytestmark = pytest.mark.vllm
-SETTINGS = VllmSettings(tensor_parallel=1, memory_share=0.9, max_length=256, batch_invariant=True)
+SETTINGS = VllmSettings(tensor_parallel_size=1, gpu_memory_utilization=0.9, max_model_len=256, batch_invariant=True)
 
 
 @pytest.fixture(scope="module")
 def requests(questions) -> list[Request]:
-    """All arms of eight questions; every second one greedy, the others hot, so that noise is seen."""
+    """All arms of eight questions; every second one greedy, the others at high temperatures, so that noise shows."""
     arms = build_all_arms()
     return [
         Request(
-            f"{q['id']}/{arm.name}",
-            build_prompt(arm, q["question"]) + "\n\n",
+            f"{q.id}/{arm.name}",
+            build_prompt(arm, q.question) + "\n\n",
             0.0 if place % 2 == 0 else 3 * arm.temperature,
-            request_seed(arm.seed, q["id"]),
+            request_seed(arm.seed, q.id),
             32,
         )
         for q in questions[:8]
@@ -96,7 +97,7 @@ def test_the_adapter_is_served_unmerged_and_gives_the_texts_of_the_merged_model(
 
 
 def test_a_request_that_does_not_fit_is_an_error(engine, requests):
-    with pytest.raises(InputError, match="256 of completion are more than engine.vllm.max_length = 256; raise it"):
+    with pytest.raises(InputError, match="256 of completion are more than engine.vllm.max_model_len = 256; raise it"):
         list(engine.generate([replace(requests[0], max_tokens=256)]))
 
 

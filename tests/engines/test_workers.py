@@ -17,13 +17,13 @@ import ray
 import torch
 from ray.cluster_utils import Cluster
 
+from src.core.errors import InputError
 from src.engines import workers
 from src.engines.interface import Engine, Request
 from src.engines.transformers_engine import TransformersEngine
 from src.engines.workers import EngineActor, WorkersEngine, count_workers
-from src.errors import InputError
 from src.regime_w.arms import build_all_arms, build_prompt, request_seed
-from tests.engines.deadly_engine import BREAK, FORGET, KILL, REFUSE, DeadlyEngine
+from tests.engines.failing_engine import BREAK, FORGET, KILL, REFUSE, FailingEngine
 
 ROWS = 6  # requests of a chunk
 
@@ -63,10 +63,10 @@ def requests(questions) -> list[Request]:
     arms = build_all_arms()
     return [
         Request(
-            f"{q['id']}/{arm.name}",
-            build_prompt(arm, q["question"]) + "\n\n",
+            f"{q.id}/{arm.name}",
+            build_prompt(arm, q.question) + "\n\n",
             0.0 if place == 0 else 2 * arm.temperature,
-            request_seed(arm.seed, q["id"]),
+            request_seed(arm.seed, q.id),
             6 + 9 * (place % 7),
         )
         for q in questions[:8]
@@ -162,14 +162,14 @@ def test_order_or_a_lost_node_change_no_text_of_three_workers(cluster, second_no
 
 @pytest.mark.slow
 def test_what_an_engine_raises_comes_through_and_a_deadly_request_is_named(cluster, second_node, start, requests, capsys):
-    engine = start(3, DeadlyEngine)
+    engine = start(3, FailingEngine)
 
     def with_harm(word: str) -> list[Request]:
         return [*requests[:8], replace(requests[8], key="harm", prompt=f"{word}, please\n\n"), *requests[9:24]]
 
     with pytest.raises(InputError, match="^request harm is refused; ask another$"):
         list(engine.generate(with_harm(REFUSE)))
-    with pytest.raises(ZeroDivisionError, match=r"(?s)deadly_engine\.py.*request harm broke it"):
+    with pytest.raises(ZeroDivisionError, match=r"(?s)failing_engine\.py.*request harm broke it"):
         list(engine.generate(with_harm(BREAK)))
     with pytest.raises(RuntimeError, match="the engine of worker .* left these unanswered: harm$"):
         list(engine.generate(with_harm(FORGET)))
@@ -205,8 +205,10 @@ def test_a_worker_gets_its_gpus_and_its_share_of_the_cores(cluster, monkeypatch)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     workers.join_ray()
     [worker] = workers.place_workers(1, gpus_each=2)
-    seen = worker.actor.__ray_call__.remote(lambda actor: [os.environ[n] for n in ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS")])
-    assert ray.get(seen) == ["0,1", "2"]
+    environment = worker.actor.__ray_call__.remote(
+        lambda actor: [os.environ[n] for n in ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS")]
+    )
+    assert ray.get(environment) == ["0,1", "2"]
 
 
 @pytest.mark.slow

@@ -3,11 +3,15 @@
 import json
 import os
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
+import yaml
+
+from src.core.params import parse_yaml
 
 Break = Callable[[Path], None]  # changes one thing in a folder
 PROFILE = "profiles/small.yaml"
@@ -25,13 +29,13 @@ class Case:
 
 
 RUN = "run the stage that writes it"
-NOT_READABLE = "mend it, or run the stage that writes the file again"
+NOT_READABLE = "repair it, or run the stage that writes the file again"
 
 
 # --- ways to break a file ---
 
 
-def whole(path: str, content: bytes) -> Break:
+def overwritten(path: str, content: bytes) -> Break:
     """The file with other content."""
 
     def breaks(folder: Path) -> None:
@@ -103,7 +107,7 @@ def record(path: str, number: int, **changes: Any) -> Break:
     return line(path, number, change)
 
 
-def metric(path: str, *keys: str, value: Any = LACKING) -> Break:
+def metric(path: str, *keys: str | int, value: Any = LACKING) -> Break:
     """A JSON file in which the value at those keys is another, or is gone."""
 
     def change(content: bytes) -> bytes:
@@ -119,11 +123,17 @@ def metric(path: str, *keys: str, value: Any = LACKING) -> Break:
     return changed(path, change)
 
 
+@cache
+def parsed(text: str) -> Any:
+    """The value of a YAML text; most cases begin with the same."""
+    return parse_yaml(text)
+
+
 def setting(path: str, key: str, text: str | None) -> Break:
     """A YAML file in which the value at a dotted key is what `text` says in YAML; None takes the key away."""
 
     def breaks(folder: Path) -> None:
-        content = YAML(typ="safe").load((folder / path).read_text())
+        content = deepcopy(parsed((folder / path).read_text()))
         *sections, last = key.split(".")
         section = content
         for name in sections:
@@ -131,9 +141,7 @@ def setting(path: str, key: str, text: str | None) -> Break:
         section[last] = "PUT IT HERE"
         if text is None:
             del section[last]
-        with (folder / path).open("w") as file:
-            YAML().dump(content, file)
-        written = (folder / path).read_text()
+        written = yaml.safe_dump(content, sort_keys=False)
         (folder / path).write_text(written.replace("PUT IT HERE", text or ""))
 
     return breaks

@@ -2,7 +2,7 @@
 
     python -m tests.faults.campaign [--kills 50] [--seed 0]        (make faults)
 
-Lost is: a finished text or a sealed checkpoint that is gone, an output that ends up other than in an undisturbed run,
+Lost is: a finished text or a complete checkpoint that is gone, an output that ends up other than in an undisturbed run,
 a process that outlives its DVC, a run that can no longer be finished. The only right number is 0.
 """
 
@@ -23,11 +23,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
-from ruamel.yaml import YAML
 from tqdm import tqdm
 
-from src.journal import read_pieces
-from src.training.callbacks import checkpoints, is_whole
+from src.core.journal import read_pieces
+from src.core.params import parse_yaml
 from tests.pipeline.conftest import dvc_environment, make_repository
 
 LONGEST_RUN = 12.0  # seconds until a kill; an undisturbed run takes some forty
@@ -44,19 +43,25 @@ def is_alive(process: psutil.Process) -> bool:
 
 
 class Campaign:
-    """One repository of the tiny profile, disturbed again and again; `lost` has a line for each loss."""
+    """One repository of the tiny profile, disturbed again and again; `lost` has a line for each loss.
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    `right` is what an undisturbed run of one thread gives: one in `finished`, or one that is made first.
+    """
+
+    def __init__(self, folder: Path, seed: int, finished: Path | None = None) -> None:
         # A shell's background job ignores Ctrl-C, and so would all that it starts.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         self.random = random.Random(seed)
         self.environment = dvc_environment(folder / "dvc") | {"OMP_NUM_THREADS": "1"}
         self.repository = folder / "repository"
-        self.repository.mkdir()
-        make_repository(self.repository, self.run, "tiny")
         self.tried: Counter[str] = Counter()
         self.lost: list[str] = []
-        self.finish("undisturbed")
+        if finished is None:
+            self.repository.mkdir()
+            make_repository(self.repository, self.run, "tiny")
+            self.finish("undisturbed")
+        else:
+            shutil.copytree(finished, self.repository, symlinks=True)
         self.right = self.lock()
 
     def run(self, folder: Path, *command: str) -> subprocess.CompletedProcess:
@@ -67,7 +72,7 @@ class Campaign:
     def lock(self) -> dict:
         """The digests of every output that DVC has recorded."""
         path = self.repository / "dvc.lock"
-        stages = YAML(typ="safe").load(path.read_text())["stages"] if path.exists() else {}
+        stages = parse_yaml(path.read_text())["stages"] if path.exists() else {}
         return {out["path"]: out["md5"] for stage in stages.values() for out in stage["outs"]}
 
     def begin_again(self) -> None:
@@ -82,11 +87,15 @@ class Campaign:
 
     def texts(self) -> set[tuple[str, str]]:
         """Every finished text that is kept, by journal and key."""
-        return {(str(path), key) for path in self.journals() for key in read_pieces(path)[0]}
+        return {(str(path), key) for path in self.journals() for key in read_pieces(path).pieces}
 
-    def sealed_step(self) -> int:
-        """The step of the last whole checkpoint, of base or train."""
-        folders = [folder for path in (self.repository / ".work").glob("*/*") for folder in checkpoints(path) if is_whole(folder)]
+    def kept_step(self) -> int:
+        """The step of the last intact checkpoint, of base or train."""
+        from src.core.journal import is_intact
+        from src.training.callbacks import checkpoint_folders  # torch takes seconds
+
+        works = (self.repository / ".work").glob("*/*")
+        folders = [folder for work in works for folder in checkpoint_folders(work) if is_intact(folder)]
         return max((int(folder.name.partition("-")[2]) for folder in folders), default=0)
 
     # --- runs ---
@@ -94,7 +103,7 @@ class Campaign:
     def start(self, *stages: str, **options: object) -> subprocess.Popen:
         log = (self.repository / ".dvc/campaign.log").open("ab")
         return subprocess.Popen(
-            ["bash", "-c", 'python -m src.mend && exec dvc repro "$@"', "bash", *stages],  # as `make repro` does it
+            ["bash", "-c", 'python -m src.ops.repair && exec dvc repro "$@"', "bash", *stages],  # as `make repro` does it
             cwd=self.repository,
             env=self.environment,
             stdout=log,
@@ -115,9 +124,9 @@ class Campaign:
 
     def wrong_outputs(self, *stages: str) -> list[str]:
         """The outputs (of these stages and those before them) that are not as in the undisturbed run, or not as recorded."""
-        seen = self.lock()
-        wanted = seen if stages else self.right.keys() | seen.keys()
-        wrong = sorted(path for path in wanted if self.right.get(path) != seen.get(path))
+        found = self.lock()
+        wanted = found if stages else self.right.keys() | found.keys()
+        wrong = sorted(path for path in wanted if self.right.get(path) != found.get(path))
         status = subprocess.run(["dvc", "status", "--quiet", *stages], cwd=self.repository, env=self.environment).returncode
         return wrong + ["dvc status"] * (status != 0)
 
@@ -126,14 +135,14 @@ class Campaign:
             self.lost.append(f"after {kind}: {len(gone)} finished texts are gone")
         resumed = [int(number) for number in re.findall(r"training goes on from step (\d+)", log)]
         if resumed and resumed[0] < step:
-            self.lost.append(f"after {kind}: training went on from step {resumed[0]}, though {step} was sealed")
+            self.lost.append(f"after {kind}: training went on from step {resumed[0]}, though {step} was kept")
 
     # --- kills ---
 
     def kill_once(self) -> None:
         """Start a run, kill it at a random moment, see that nothing goes on; a run that ends before is compared."""
         kind = self.random.choice(KILLS)
-        texts, step = self.texts(), self.sealed_step()
+        texts, step = self.texts(), self.kept_step()
         log = self.repository / ".dvc/campaign.log"
         log.unlink(missing_ok=True)
         dvc = self.start()
@@ -194,7 +203,7 @@ class Campaign:
         return any(path.stat().st_size > 20_000 for path in self.journals())
 
     def has_checkpoint(self) -> bool:
-        return self.sealed_step() > 0
+        return self.kept_step() > 0
 
     def truncated_journal(self) -> None:
         self.in_the_middle(self.has_texts)
@@ -283,9 +292,9 @@ class Campaign:
         dvc = self.start(**options)
         meanwhile(dvc)
         status = dvc.wait()
-        told = log.read_text(errors="replace")
-        if status == 0 or words not in told or "Traceback" in told:
-            self.lost.append(f"{kind}: dvc repro ended with {status}, saying {told[-1500:]}")
+        printed = log.read_text(errors="replace")
+        if status == 0 or words not in printed or "Traceback" in printed:
+            self.lost.append(f"{kind}: dvc repro ended with {status}, saying {printed[-1500:]}")
 
     @contextmanager
     def mounted(self, name: str, options: str) -> Iterator[None]:
@@ -323,9 +332,12 @@ class Campaign:
         return faults
 
 
-def campaign(kills: int, seed: int, folder: Path, chosen: Sequence[str] | None = None) -> Campaign:
-    """Try `kills` kills and each fault (or each of the chosen) once, in a new repository below `folder`."""
-    disturbed = Campaign(folder, seed)
+def campaign(kills: int, seed: int, folder: Path, chosen: Sequence[str] | None = None, finished: Path | None = None) -> Campaign:
+    """Try `kills` kills and each fault (or each of the chosen) once, in a new repository below `folder`.
+
+    finished   a repository of this profile in which an undisturbed run has ended; without one that run is made here
+    """
+    disturbed = Campaign(folder, seed, finished)
     disturbed.begin_again()
     with tqdm(total=kills, desc="kills", unit="kill") as bar:
         while (done := sum(disturbed.tried.values())) < kills:

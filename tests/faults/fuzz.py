@@ -19,6 +19,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from subprocess import PIPE, STDOUT
 
+from tests.faults.memory import memory_folder
+
 TARGETS = {name: f"tests.faults.targets:fuzz_{name}" for name in ("answers", "records", "params", "profiles")}
 SECONDS_OF_ONE_INPUT = 20  # more is a hang: none here needs a tenth of a second
 LONGEST_INPUT = 4096  # bytes; how time grows with longer ones is measured in test_properties.py
@@ -63,10 +65,12 @@ def seeds(target: str) -> list[bytes]:
         ]
         return [text.encode() for text in texts]
     if target == "records":
+        from src.core.records import to_json
+        from tests.core.test_records import GOOD
         from tests.faults.targets import KINDS
-        from tests.test_records import GOOD
 
-        return [bytes([number]) + json.dumps(GOOD[kind]).encode() for number, kind in enumerate(KINDS) if kind in GOOD]
+        good = {kind: json.dumps(to_json(GOOD[kind])).encode() for kind in KINDS if kind in GOOD}
+        return [bytes([KINDS.index(kind)]) + text for kind, text in good.items()]
     if target == "params":
         from tests.faults.targets import PARAMS, yaml_value
 
@@ -80,7 +84,7 @@ def drive(check: str, folder: str, arguments: list[str]) -> None:
     import atheris  # has a build for few machines, see requirements-dev.txt
 
     module, function = check.split(":")
-    with atheris.instrument_imports(include=["src", "ruamel", "tests"]):
+    with atheris.instrument_imports(include=["src", "yaml", "pydantic", "tests"]):
         run_check = getattr(import_module(module), function)
     current, path = Path(folder) / "current", Path(folder) / "input"
 
@@ -113,15 +117,15 @@ def fuzz(target: str, check: str, beginning: list[bytes], seconds: int, folder: 
     }
     failure = folder / f"{target}-failure.txt"
     failure.unlink(missing_ok=True)
-    with tempfile.TemporaryDirectory() as work:
+    with memory_folder() as work:
         arguments = [str(corpus), f"-artifact_prefix={work}/", *(f"-{key}={value}" for key, value in options.items())]
-        command = f"from tests.faults.fuzz import drive; drive({check!r}, {work!r}, {arguments!r})"
+        command = f"from tests.faults.fuzz import drive; drive({check!r}, {str(work)!r}, {arguments!r})"
         ran = subprocess.run([sys.executable, "-c", command], stdout=PIPE, stderr=STDOUT, text=True, errors="backslashreplace")
         status = [[int(number) for number in line] for line in STATUS.findall(ran.stdout)]
         if not status:
             raise RuntimeError(f"the fuzzer of {target} did not start:\n{ran.stdout}")
         if ran.returncode:
-            failing = (Path(work) / "current").read_bytes()
+            failing = (work / "current").read_bytes()
             failure.write_text(f"{check} of the input\n{failing!r}\n\n{ran.stdout[-10_000:]}")
     (_, coverage, inputs), (executions, coverage_then, inputs_then) = status[0], status[-1]
     return Outcome(target, executions, (coverage, coverage_then), (inputs, inputs_then), failure if ran.returncode else None)

@@ -26,18 +26,18 @@ def watch(last: int, log: Path) -> None:
     """Note every change below the working folder, and end at the one of number `last`."""
     noted = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     root = f"{Path.cwd()}{os.sep}"
-    seen = 0
+    done = 0
 
     def hook(event: str, arguments: tuple) -> None:
-        nonlocal seen
+        nonlocal done
         if not changes(event, arguments):
             return
         path = os.path.abspath(os.fsdecode(arguments[0]))
         if not path.startswith(root):
             return
-        seen += 1
+        done += 1
         os.write(noted, f"{event} {path.removeprefix(root)}\n".encode())
-        if seen == last:
+        if done == last:
             if event == "open" and arguments[2] & os.O_TRUNC and os.path.exists(path):
                 os.truncate(path, 0)
             os.kill(os.getpid(), signal.SIGKILL)

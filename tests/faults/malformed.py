@@ -10,7 +10,7 @@ from tests.faults.malformed_records import LINES, files_that_do_not_fit, lines_c
 from tests.faults.malformed_sources import source_cases
 
 CASES: list[Case] = [
-    *(case for door in LINES for case in lines_cases(door)),
+    *(case for lines in LINES for case in lines_cases(lines)),
     *value_cases(),
     *files_that_do_not_fit(),
     *source_cases(),

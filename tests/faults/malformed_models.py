@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_file
-
 from tests.faults.breaking import (
     LACKING,
     PROFILE,
@@ -19,9 +17,9 @@ from tests.faults.breaking import (
     changed,
     folder_instead,
     metric,
+    overwritten,
     pipe_instead,
     setting,
-    whole,
     without,
 )
 
@@ -35,6 +33,8 @@ def weights(file: str, change: Callable[[dict], dict]) -> Callable[[str], Break]
 
     def of_folder(folder: str) -> Break:
         def breaks(root: Path) -> None:
+            from safetensors.torch import load_file, save_file  # torch takes seconds, and every process of the tests reads this
+
             path = root / folder / file
             save_file(change(load_file(path)), path, metadata={"format": "pt"})
 
@@ -190,7 +190,7 @@ def checkpoint_cases() -> Iterator[Case]:
     fetch = "correct that file or fetch it again"
     for name, breaks, cause in MODELS:
         yield Case(f"model of base.source: {name}", "base", breaks("model"), "base.source 'model'", cause, fetch)
-        for stage in ("sample", "train", "eval baseline"):
+        for stage in ("sample", "train", "answer baseline"):
             folder = "checkpoints/base"
             yield Case(f"{folder}: {name}", stage, breaks(folder), folder, cause, "dvc repro base")
     gone_model = setting(PROFILE, "base.source", "models/gone")
@@ -216,7 +216,7 @@ def checkpoint_cases() -> Iterator[Case]:
         cure = "convert it" if "without" in cause else "name one of this model"
         yield Case(f"base.adapter: {name}", "base", both(with_adapter, breaks("sft")), "base.adapter 'sft'", cause, cure)
         folder = "checkpoints/dpo_coherence_lora"
-        yield Case(f"{folder}: {name}", "eval coherence", breaks(folder), folder, cause, "dvc repro train")
+        yield Case(f"{folder}: {name}", "answer coherence", breaks(folder), folder, cause, "dvc repro train")
     no_adapter = setting(PROFILE, "base.adapter", "gone")
     yield Case(
         "base.adapter: no such folder", "base", no_adapter, "base.adapter is 'gone'", "no such folder", "hub:<owner>/<name>"
@@ -224,8 +224,8 @@ def checkpoint_cases() -> Iterator[Case]:
     for stage, folder in (
         ("sample", "checkpoints/base"),
         ("train", "checkpoints/base"),
-        ("eval baseline", "checkpoints/base"),
-        ("eval coherence", "checkpoints/dpo_coherence_lora"),
+        ("answer baseline", "checkpoints/base"),
+        ("answer coherence", "checkpoints/dpo_coherence_lora"),
     ):
         yield Case(f"{folder}: no such folder", stage, removed(folder), folder, "no such checkpoint", "dvc repro")
         yield Case(f"{folder}: a file", stage, a_file_instead(folder), folder, "no such checkpoint", "dvc repro")
@@ -235,9 +235,9 @@ def checkpoint_cases() -> Iterator[Case]:
     for file in ("requirements.txt", "requirements-gpu.txt"):
         yield Case(f"{file}: gone", "doctor", without(file), file, "does not exist", "restore it from Git")
         yield Case(f"{file}: a folder", "doctor", folder_instead(file), file, "is a folder", "restore it from Git")
-    torn = whole("requirements.txt", b"# all\ntorch=2.13\n")
+    torn = overwritten("requirements.txt", b"# all\ntorch=2.13\n")
     yield Case("requirements.txt: no pin", "doctor", torn, "requirements.txt:2", "'torch=2.13'", "restore it from Git")
-    latin = whole("requirements.txt", b"torch==2.13 # \xe9\n")
+    latin = overwritten("requirements.txt", b"torch==2.13 # \xe9\n")
     yield Case("requirements.txt: not UTF-8", "doctor", latin, "requirements.txt", "not UTF-8", "restore it from Git")
-    config = both(setting(PROFILE, "machine.gpus", "1"), whole(".dvc/config", b"[core\n"))
+    config = both(setting(PROFILE, "machine.gpus", "1"), overwritten(".dvc/config", b"[core\n"))
     yield Case("DVC's config", "doctor", config, ".dvc/config", "cannot be read", "restore it from Git")

@@ -3,6 +3,8 @@
 import gzip
 from collections.abc import Iterator
 
+from src.core.errors import shown
+from src.core.params import parse_yaml
 from tests.faults.breaking import (
     PROFILE,
     Break,
@@ -10,9 +12,9 @@ from tests.faults.breaking import (
     both,
     changed,
     folder_instead,
+    overwritten,
     pipe_instead,
     setting,
-    whole,
     without,
 )
 
@@ -31,6 +33,7 @@ def merging_bomb(depth: int) -> bytes:
 
 
 STAGE_OF = {"params.yaml": "rollouts", PROFILE: "base"}
+KEYS = {"params.yaml": "the keys weights, path, quality", PROFILE: "the keys source, adapter, sandbox"}
 
 
 def yaml_cases() -> Iterator[Case]:
@@ -43,37 +46,41 @@ def yaml_cases() -> Iterator[Case]:
         def after(text: bytes, path=path) -> Break:
             return changed(path, lambda content: content.rstrip(b"\n") + b"\n" + text)
 
-        yield case("empty", whole(path, b""), "is empty", "restore it from Git")
-        yield case("comments alone", whole(path, b"# nothing\n"), "is empty", "restore it from Git")
-        yield case("a list", whole(path, b"- 1\n"), "holds list, not sections by name", "restore it from Git")
-        yield case("a text", whole(path, b"hello\n"), "holds str, not sections by name", "restore it from Git")
-        yield case("a tab", after(b"x:\n\ty: 1\n"), "broken YAML: found character '\\t'", "mend the line", ":")
-        yield case("a bracket left open", after(b"x: [1\ny: 2\n"), "broken YAML", "mend the line", ":")
-        yield case("a quote left open", after(b'x: "1\n'), "broken YAML", "mend the line", ":")
-        yield case("a section twice", after(section.encode() + b": {}\n"), "found duplicate key", "mend the line", ":")
+        line = "repair the line"
+        yield case("empty", overwritten(path, b""), "is empty", "restore it from Git")
+        yield case("comments alone", overwritten(path, b"# nothing\n"), "is empty", "restore it from Git")
+        yield case("a list", overwritten(path, b"- 1\n"), "holds list, not sections by name", "restore it from Git")
+        yield case("a text", overwritten(path, b"hello\n"), "holds str, not sections by name", "restore it from Git")
+        yield case("a tab", after(b"x:\n\ty: 1\n"), "broken YAML: found character '\\t'", line, ":")
+        yield case("a bracket left open", after(b"x: [1\ny: 2\n"), "broken YAML: expected ',' or ']'", line, ":")
+        yield case("a quote left open", after(b'x: "1\n'), "broken YAML: found unexpected end", line, ":")
+        yield case("a section twice", after(section.encode() + b": {}\n"), f'found duplicate key "{section}"', line, ":")
         yield case(
-            "a Python object", after(b'x: !!python/object/apply:os.system ["true"]\n'), "broken YAML", "mend the line", ":"
+            "a Python object", after(b'x: !!python/object/apply:os.system ["true"]\n'), "could not determine a constr", line, ":"
         )
-        yield case("an unknown tag", after(b"x: !secret 1\n"), "broken YAML", "mend the line", ":")
-        yield case("an alias of nothing", after(b"x: *nothing\n"), "found undefined alias", "mend the line", ":")
-        yield case("two documents", after(b"---\nx: 1\n"), "found another document", "mend the line", ":")
-        yield case("YAML 9", changed(path, lambda c: b"%YAML 9.1\n---\n" + c), "version 1.* is required", "mend the line", ":1")
-        yield case("NUL", after(b"x: \0\n"), "unacceptable character #x0000", "mend that place")
+        yield case(
+            "an unknown tag", after(b"x: !secret 1\n"), "could not determine a constructor for the tag '!secret'", line, ":"
+        )
+        yield case("an alias of nothing", after(b"x: *nothing\n"), "found undefined alias", line, ":")
+        yield case("two documents", after(b"---\nx: 1\n"), "but found another document", line, ":")
+        yield case("YAML 9", changed(path, lambda c: b"%YAML 9.1\n---\n" + c), "found incompatible YAML document", line, ":1")
+        yield case("NUL", after(b"x: \0\n"), "unacceptable character #x0000", "repair that place")
         yield case("not UTF-8", after(b"x: \xff\n"), "not UTF-8 at byte", "save it as UTF-8")
         yield case("UTF-16", changed(path, lambda c: c.decode().encode("utf-16")), "not UTF-8 at byte 1", "save it as UTF-8")
         yield case("gzip", changed(path, gzip.compress), "not UTF-8", "save it as UTF-8")
-        yield case("deep brackets", after(b"x: " + b"[" * 5000 + b"]" * 5000 + b"\n"), "nested too deep", "mend the file")
+        yield case("deep brackets", after(b"x: " + b"[" * 5000 + b"]" * 5000 + b"\n"), "nested too deep", "repair the file")
         yield case("a bomb of aliases", after(bomb(12)), "stand for more than 100,000 values", "write them out")
         yield case("a bomb of merges", after(merging_bomb(12)), "stand for more than 100,000 values", "write them out")
-        yield case("5,000 digits", after(b"x: " + b"9" * 5000 + b"\n"), "a value that cannot be read", "mend it")
-        yield case("month 13", after(b"x: 2020-13-01\n"), "a value that cannot be read", "mend it")
-        yield case("!!bool maybe", after(b"x: !!bool maybe\n"), "a value that cannot be read", "mend it")
-        yield case("!!int x", after(b"x: !!int x\n"), "a value that cannot be read", "mend it")
+        yield case("5,000 digits", after(b"x: " + b"9" * 5000 + b"\n"), "a value that cannot be read", "repair it")
+        yield case("month 13", after(b"x: 2020-13-01\n"), "a value that cannot be read", "repair it")
+        yield case("!!bool maybe", after(b"x: !!bool maybe\n"), "a value that cannot be read", "repair it")
+        yield case("!!int x", after(b"x: !!int x\n"), "a value that cannot be read", "repair it")
         yield case("the section is gone", setting(path, section, None), f"'{section}' is missing", "add it")
-        yield case("the section is empty", setting(path, section, ""), f"{section} is empty (null)", "a section with the keys")
-        yield case("the section is a list", setting(path, section, "[1]"), f"{section} is [1]", "a section with the keys")
+        yield case("the section is empty", setting(path, section, ""), f"{section} is null", KEYS[path])
+        yield case("the section is a list", setting(path, section, "[1]"), f"{section} is [1]", KEYS[path])
         yield case("an unknown key", setting(path, f"{section}.sorce", "1"), f"{section}.sorce is unknown", "(known: ")
-        yield case("a key that is a list", setting(path, section, "{? [1] : 2}"), f"{section}.(1,) is unknown", "(known: ")
+        yield case("a key that is a list", setting(path, section, "{? [1] : 2}"), "found unhashable key", line, ":")
+        yield case("a key that is a number", setting(path, section, "{1: 2}"), f"{section}.1 is unknown", "(known: ")
         yield case("a folder", folder_instead(path), "is no regular file", "restore the file")
         yield case("a pipe", pipe_instead(path), "is no regular file", "restore the file")
 
@@ -90,71 +97,82 @@ def yaml_cases() -> Iterator[Case]:
     yield profile("of this machine", "/etc/passwd", "has no /etc/passwd.yaml", names)
     yield profile("with its ending", "small.yaml", "has no small.yaml.yaml", names)
     yield profile("blank", '""', "profile is ''", names)
-    yield profile("null", "null", "profile is empty (null)", "it must be a text")
-    yield profile("a number", "3", "profile is 3, of type int", "it must be a text")
+    yield profile("null", "null", "profile is null", TEXT)
+    yield profile("a number", "3", "profile is 3", TEXT)
     yield profile("missing", None, "'profile' is missing", "add it")
 
 
 # --- single settings ---
 
-WHOLE, NUMBER, TEXT = "it must be a whole number", "it must be a finite number", "it must be a text"
-NOT_LESS_0, NOT_LESS_1, MORE_0 = "give 0 or more", "give 1 or more", "give more than 0"
-WITHIN, BETWEEN = "give 0 to 1", "give more than 0 and less than 1"
-LEVEL = "give more than 0 and at most 0.999999"
-SEED = "give a whole number from 0 to 2**32 - 1"
+WHOLE, NUMBER, FINITE = "it must be a valid integer", "it must be a valid number", "it must be a finite number"
+TEXT, BOOL, LIST = "it must be a valid string", "it must be a valid boolean", "it must be a valid array"
+NOT_LESS_0, NOT_LESS_1 = "it must be greater than or equal to 0", "it must be greater than or equal to 1"
+MORE_0, LESS_1, NOT_MORE_1 = "it must be greater than 0", "it must be less than 1", "it must be less than or equal to 1"
+CONFIDENCE, SEED = "it must be less than or equal to 0.999999", "it must be less than 4294967296"
+NO_JSON = "it must be a text, a number or a list"
+LORA = "an object with the keys r, lora_alpha, lora_dropout"
 
-# stage, file, key, values that it must refuse, and the cure
+# stage, file, key, values that it must refuse, and the cure; the cause is the key's value
 SETTINGS: list[tuple[str, str, str, list[str], str]] = [
-    ("sample", "params.yaml", "seed", ["-1", "4294967296", "9" * 400], SEED),
-    ("base", "params.yaml", "seed", ["-1", "4294967296"], SEED),
-    ("train", "params.yaml", "seed", ["-1", "4294967296"], SEED),
-    ("report", "params.yaml", "seed", ["-1", "4294967296"], SEED),
-    ("sample", "params.yaml", "seed", ["1.5", "true", '"0"', "null", "[0]", ".nan", "0x", "2020-01-02"], WHOLE),
-    ("report", "params.yaml", "policy", ["basline", "true", "null", "[baseline]"], "one of 'baseline', 'coherence'"),
-    ("sample", "params.yaml", "arms.variance_temperatures", ["[]", "[0.2]", "[1, 2, 3]", "[1, 2, 3, 4, 5]"], "give exactly 4"),
-    ("sample", "params.yaml", "arms.variance_temperatures", ["[0.2, 0.3, 0.4, -1]"], "a finite number, 0 or more"),
-    ("sample", "params.yaml", "arms.variance_temperatures", ["[1, 2, 3, .nan]", "[1, 2, 3, x]", "[1, 2, 3, 1e999]"], NUMBER),
-    ("sample", "params.yaml", "arms.variance_temperatures", ["0.2", "{a: 1}", "null"], "it must be a list"),
-    ("sample", "params.yaml", "arms.probe_temperature", ["-0.1"], "a finite number, 0 or more"),
-    ("sample", "params.yaml", "arms.probe_temperature", [".inf", "warm", "true", "[0.2]"], NUMBER),
-    ("sample", "params.yaml", "arms.seeds.wolfram", ["102", "100"], "move them apart"),
-    ("sample", "params.yaml", "arms.seeds.maudlin_cf1", ["1000"], "move them apart"),
-    ("sample", "params.yaml", "arms.seeds.wolfram_standard", ["-1", "9" * 400], "give a whole number from 0 to 2**32 - 1"),
+    ("sample", "params.yaml", "seed", ["-1"], NOT_LESS_0),
+    ("sample", "params.yaml", "seed", ["4294967296", "9" * 400], SEED),
+    ("base", "params.yaml", "seed", ["-1"], NOT_LESS_0),
+    ("base", "params.yaml", "seed", ["4294967296"], SEED),
+    ("train", "params.yaml", "seed", ["-1"], NOT_LESS_0),
+    ("train", "params.yaml", "seed", ["4294967296"], SEED),
+    ("report", "params.yaml", "seed", ["-1"], NOT_LESS_0),
+    ("report", "params.yaml", "seed", ["4294967296"], SEED),
+    ("sample", "params.yaml", "seed", ["1.5", "true", '"0"', "null", "[0]", ".nan", "0x"], WHOLE),
+    ("sample", "params.yaml", "seed", ["2020-01-02"], NO_JSON),
+    ("report", "params.yaml", "policy", ["basline", "true", "null", "[baseline]"], "it must be 'baseline' or 'coherence'"),
+    ("sample", "params.yaml", "arms.variance_temperatures", ["[]", "[0.2]", "[1, 2, 3]"], "at least 4 items"),
+    ("sample", "params.yaml", "arms.variance_temperatures", ["[1, 2, 3, 4, 5]"], "at most 4 items"),
+    ("sample", "params.yaml", "arms.variance_temperatures", ["0.2", "{a: 1}", "null"], LIST),
+    ("sample", "params.yaml", "arms.probe_temperature", ["-0.1"], NOT_LESS_0),
+    ("sample", "params.yaml", "arms.probe_temperature", [".inf"], FINITE),
+    ("sample", "params.yaml", "arms.probe_temperature", ["warm", "true", "[0.2]"], NUMBER),
+    ("sample", "params.yaml", "arms.seeds.wolfram_standard", ["-1"], NOT_LESS_0),
+    ("sample", "params.yaml", "arms.seeds.wolfram_standard", ["9" * 400], SEED),
     ("sample", "params.yaml", "arms.seeds.wolfram_standard", ["1.0", "x"], WHOLE),
-    ("rollouts", "params.yaml", "scoring.weights.cf", ["-0.2"], "give a finite number, 0 or more"),
-    (
-        "rollouts",
-        "params.yaml",
-        "scoring.weights.cf",
-        [".nan", ".inf", "1e999", "much", "true", '"0.2"', "[0.2]", "null"],
-        NUMBER,
-    ),
-    ("rollouts", "params.yaml", "scoring.weights", ["{end: 0, path: 0, cf: 0, quality: 0}"], "more than 0 to one"),
-    ("rollouts", "params.yaml", "scoring.path", ["{length: 0, overlap: 0}"], "more than 0 to one"),
-    ("rollouts", "params.yaml", "scoring.quality", ["{conciseness: 0, alignment: 0}"], "more than 0 to one"),
+    ("rollouts", "params.yaml", "scoring.weights.cf", ["-0.2"], NOT_LESS_0),
+    ("rollouts", "params.yaml", "scoring.weights.cf", [".nan", ".inf", "1e999"], FINITE),
+    ("rollouts", "params.yaml", "scoring.weights.cf", ["much", "true", '"0.2"', "[0.2]", "null"], NUMBER),
     (
         "rollouts",
         "params.yaml",
         "scoring.weights",
         ["0.4", "[0.4, 0.2]", "null"],
-        "a section with the keys end, path, cf, quality",
+        "an object with the keys end, path, cf, quality",
     ),
-    ("prefs", "params.yaml", "prefs.prompt", ["canonic", "null", "1"], "one of 'canonical', 'own'"),
-    ("prefs", "params.yaml", "prefs.max_correctness_pairs", ["-1"], "0 or more"),
+    ("prefs", "params.yaml", "prefs.prompt", ["canonic", "null", "1"], "it must be 'canonical' or 'own'"),
+    ("prefs", "params.yaml", "prefs.max_correctness_pairs", ["-1"], NOT_LESS_0),
     ("prefs", "params.yaml", "prefs.max_correctness_pairs", ["1.5", "true", "many", "null"], WHOLE),
-    ("prefs", "params.yaml", "prefs.max_coherence_pairs", ["-4"], "0 or more"),
-    ("prefs", "params.yaml", "prefs.min_reward_gap", ["-0.01"], "0 or more"),
-    ("prefs", "params.yaml", "prefs.min_reward_gap", [".nan", ".inf", "small"], NUMBER),
-    ("compare", "params.yaml", "compare.alpha", ["0", "1", "2", "-0.05"], BETWEEN),
-    ("compare", "params.yaml", "compare.alpha", [".nan", '"0.05"', "true", "null"], NUMBER),
-    ("compare", "params.yaml", "compare.confidence", ["0", "1", "1.5", "-1", "0.99999999999999989"], LEVEL),
-    ("compare", "params.yaml", "compare.confidence", [".inf", "95%", "null"], NUMBER),
-    ("report", "params.yaml", "criteria.least_pairs", ["-1"], NOT_LESS_0),
-    ("report", "params.yaml", "criteria.least_pairs", ["6000"], "least_pairs is 6000, more than most_pairs"),
-    ("report", "params.yaml", "criteria.most_pairs", ["1.5", "null"], WHOLE),
-    ("report", "params.yaml", "criteria.correctness_share", ["-0.1", "1.1", "70"], WITHIN),
-    ("report", "params.yaml", "criteria.share_tolerance", ["-0.1", "2"], WITHIN),
-    ("report", "params.yaml", "criteria.least_gain", ["-2", "2"], "give -1 to 1"),
+    ("prefs", "params.yaml", "prefs.max_coherence_pairs", ["-4"], NOT_LESS_0),
+    ("prefs", "params.yaml", "prefs.min_reward_gap", ["-0.01"], NOT_LESS_0),
+    ("prefs", "params.yaml", "prefs.min_reward_gap", [".nan", ".inf"], FINITE),
+    ("prefs", "params.yaml", "prefs.min_reward_gap", ["small"], NUMBER),
+    ("compare", "params.yaml", "compare.alpha", ["0", "-0.05"], MORE_0),
+    ("compare", "params.yaml", "compare.alpha", ["1", "2"], LESS_1),
+    ("compare", "params.yaml", "compare.alpha", [".nan"], FINITE),
+    ("compare", "params.yaml", "compare.alpha", ['"0.05"', "true", "null"], NUMBER),
+    ("compare", "params.yaml", "compare.confidence", ["0", "-1"], MORE_0),
+    ("compare", "params.yaml", "compare.confidence", ["1", "1.5", "0.99999999999999989"], CONFIDENCE),
+    ("compare", "params.yaml", "compare.confidence", [".inf"], FINITE),
+    ("compare", "params.yaml", "compare.confidence", ["95%", "null"], NUMBER),
+    ("eval baseline", "params.yaml", "compare.confidence", ["0", "-0.5"], MORE_0),
+    ("eval baseline", "params.yaml", "compare.confidence", ["1", "95"], CONFIDENCE),
+    ("eval baseline", "params.yaml", "compare.confidence", [".nan"], FINITE),
+    ("eval baseline", "params.yaml", "compare.confidence", ["null"], NUMBER),
+    ("eval coherence", "params.yaml", "compare.alpha", ["0"], MORE_0),
+    ("report", "params.yaml", "compare.confidence", ["0"], MORE_0),
+    ("report", "params.yaml", "criteria.min_pairs", ["-1"], NOT_LESS_0),
+    ("report", "params.yaml", "criteria.max_pairs", ["1.5", "null"], WHOLE),
+    ("report", "params.yaml", "criteria.correctness_share", ["-0.1"], NOT_LESS_0),
+    ("report", "params.yaml", "criteria.correctness_share", ["1.1", "70"], NOT_MORE_1),
+    ("report", "params.yaml", "criteria.share_tolerance", ["-0.1"], NOT_LESS_0),
+    ("report", "params.yaml", "criteria.share_tolerance", ["2"], NOT_MORE_1),
+    ("report", "params.yaml", "criteria.min_gain", ["-2"], "it must be greater than or equal to -1"),
+    ("report", "params.yaml", "criteria.min_gain", ["2"], NOT_MORE_1),
     ("data", PROFILE, "data.train_questions", ["1.5", "true", "all", "[1]"], WHOLE),
     ("base", PROFILE, "base.source", ["null", "3", "[model]", "true"], TEXT),
     ("base", PROFILE, "base.adapter", ["3", "[sft]"], TEXT),
@@ -162,58 +180,147 @@ SETTINGS: list[tuple[str, str, str, list[str], str]] = [
     ("sample", PROFILE, "sample.questions", ["1.5", "true", "all", "null"], WHOLE),
     ("sample", PROFILE, "sample.max_tokens", ["0", "-1"], NOT_LESS_1),
     ("sample", PROFILE, "sample.max_tokens", ["4.0", "null"], WHOLE),
-    ("sample", PROFILE, "engine.name", ["transformer", "null"], "one of 'transformers', 'vllm'"),
-    ("sample", PROFILE, "engine.template", ["chatt", "3"], "one of 'plain', 'chat', 'abel'"),
-    ("sample", PROFILE, "engine.dtype", ["float16", "int8", "torch.float32", "null"], "one of 'float32', 'bfloat16'"),
+    ("sample", PROFILE, "engine.name", ["transformer", "null"], "it must be 'transformers' or 'vllm'"),
+    ("sample", PROFILE, "engine.template", ["chatt", "3"], "it must be 'plain', 'chat' or 'abel'"),
+    ("sample", PROFILE, "engine.dtype", ["float16", "int8", "torch.float32", "null"], "it must be 'float32' or 'bfloat16'"),
     ("sample", PROFILE, "engine.batch_size", ["0", "-1"], NOT_LESS_1),
     ("sample", PROFILE, "engine.batch_size", ["1.5", "true"], WHOLE),
     ("sample", PROFILE, "engine.workers", ["0", "-1"], NOT_LESS_1),
     ("sample", PROFILE, "engine.workers", ["1.5", "two"], WHOLE),
-    ("eval baseline", PROFILE, "engine.batch_size", ["0"], NOT_LESS_1),
-    ("eval coherence", PROFILE, "engine.workers", ["-1"], NOT_LESS_1),
-    ("eval baseline", PROFILE, "eval.max_tokens", ["0", "-1"], NOT_LESS_1),
-    ("eval baseline", PROFILE, "eval.max_tokens", ["1.5", '"8"'], WHOLE),
-    ("eval baseline", PROFILE, "eval.confidence", ["0", "1", "95", "-0.5"], LEVEL),
-    ("eval baseline", PROFILE, "eval.confidence", [".nan", "null"], NUMBER),
-    ("train", PROFILE, "train.learning_rate", ["0", "-5e-5"], MORE_0),
-    ("train", PROFILE, "train.learning_rate", [".nan", ".inf", '"5e-5"', "null", "true"], NUMBER),
-    ("train", PROFILE, "train.epochs", ["0", "-1"], NOT_LESS_1),
-    ("train", PROFILE, "train.epochs", ["1.5", "null"], WHOLE),
-    ("train", PROFILE, "train.beta", ["0", "-0.1"], MORE_0),
-    ("train", PROFILE, "train.beta", [".nan"], NUMBER),
-    ("train", PROFILE, "train.batch_size", ["0", "-4"], NOT_LESS_1),
-    ("train", PROFILE, "train.global_batch_size", ["0", "-4"], NOT_LESS_1),
-    ("train", PROFILE, "train.max_length", ["0", "-1", "1"], "give 2 or more"),
-    ("train", PROFILE, "train.max_truncated_share", ["-0.1", "1.5", "50"], WITHIN),
-    ("train", PROFILE, "train.precision", ["float16", "null"], "one of 'float32', 'bfloat16'"),
-    ("train", PROFILE, "train.weights", ["int4"], "one of 'float32', 'bfloat16'"),
-    ("train", PROFILE, "train.attention", ["flash"], "one of 'eager', 'sdpa'"),
-    ("train", PROFILE, "train.gradient_checkpointing", ["1", "yes", '"true"'], "it must be true or false"),
+    ("answer baseline", PROFILE, "engine.batch_size", ["0"], NOT_LESS_1),
+    ("answer coherence", PROFILE, "engine.workers", ["-1"], NOT_LESS_1),
+    ("answer baseline", PROFILE, "answer.max_tokens", ["0", "-1"], NOT_LESS_1),
+    ("answer baseline", PROFILE, "answer.max_tokens", ["1.5", '"8"'], WHOLE),
+    ("train", PROFILE, "train.per_device_train_batch_size", ["0", "-4"], NOT_LESS_1),
+    ("train", PROFILE, "train.max_length", ["0", "-1", "1"], "it must be greater than or equal to 2"),
+    ("train", PROFILE, "train.max_truncated_share", ["-0.1"], NOT_LESS_0),
+    ("train", PROFILE, "train.max_truncated_share", ["1.5", "50"], NOT_MORE_1),
+    ("train", PROFILE, "train.bf16", ["float16", "null"], BOOL),
+    ("train", PROFILE, "train.base_dtype", ["int4"], "it must be 'float32' or 'bfloat16'"),
+    ("train", PROFILE, "train.attn_implementation", ["flash"], "it must be 'eager' or 'sdpa'"),
+    ("train", PROFILE, "train.gradient_checkpointing", ["1", "yes", '"true"'], BOOL),
     ("train", PROFILE, "train.processes", ["0", "-2"], NOT_LESS_1),
-    ("train", PROFILE, "train.sharding", ["zero3"], "one of 'none', 'fsdp'"),
+    ("train", PROFILE, "train.sharding", ["zero3"], "it must be 'none' or 'fsdp'"),
     ("train", PROFILE, "train.min_pairs", ["-1", "0"], NOT_LESS_1),
-    ("train", PROFILE, "train.too_few_pairs", ["ignore"], "one of 'stop', 'report'"),
-    ("train", PROFILE, "train.lora.r", ["0", "-8"], NOT_LESS_1),
-    ("train", PROFILE, "train.lora.r", ["1.5"], WHOLE),
-    ("train", PROFILE, "train.lora.alpha", ["0", "-8"], NOT_LESS_1),
-    ("train", PROFILE, "train.lora.dropout", ["1.5", "-0.1", "1"], "give 0 or more and less than 1"),
-    ("train", PROFILE, "train.lora", ["null", "16"], "a section with the keys r, alpha, dropout"),
+    ("train", PROFILE, "train.too_few_pairs", ["ignore"], "it must be 'stop' or 'report'"),
+    ("train", PROFILE, "train.dpo", ["null", "16", "[1]"], "an object with the keys learning_rate, num_train_epochs, beta"),
     ("doctor", PROFILE, "machine.gpus", ["-1"], NOT_LESS_0),
     ("doctor", PROFILE, "machine.gpus", ["0.5", "eight"], WHOLE),
     ("doctor", PROFILE, "machine.memory", ["-1"], NOT_LESS_0),
-    ("doctor", PROFILE, "machine.memory", [".inf", "64GB", "null"], NUMBER),
+    ("doctor", PROFILE, "machine.memory", [".inf"], FINITE),
+    ("doctor", PROFILE, "machine.memory", ["64GB", "null"], NUMBER),
     ("doctor", PROFILE, "machine.hours.train", ["-1"], NOT_LESS_0),
-    ("doctor", PROFILE, "machine.hours", ["3", "null"], "a section with the keys install, base, sample, train, eval"),
+    ("doctor", PROFILE, "machine.hours", ["3", "null"], "an object with the keys install, base, sample, train, answer"),
     ("doctor", PROFILE, "data.source", ["null", "3"], TEXT),
     ("doctor", PROFILE, "base.source", ["[x]"], TEXT),
+]
+# Likewise of the section `dpo`, which params.yaml has and a profile may override in its `train.dpo`.
+DPO_SETTINGS: list[tuple[str, list[str], str]] = [
+    ("learning_rate", ["0", "-5e-5"], MORE_0),
+    ("learning_rate", [".nan", ".inf"], FINITE),
+    ("learning_rate", ['"5e-5"', "null", "true"], NUMBER),
+    ("num_train_epochs", ["0", "-1"], NOT_LESS_1),
+    ("num_train_epochs", ["1.5", "null"], WHOLE),
+    ("beta", ["0", "-0.1"], MORE_0),
+    ("beta", [".nan"], FINITE),
+    ("global_batch_size", ["0", "-4"], NOT_LESS_1),
+    ("lora.r", ["0", "-8"], NOT_LESS_1),
+    ("lora.r", ["1.5"], WHOLE),
+    ("lora.lora_alpha", ["0", "-8"], NOT_LESS_1),
+    ("lora.lora_dropout", ["1.5", "1"], LESS_1),
+    ("lora.lora_dropout", ["-0.1"], NOT_LESS_0),
+    ("lora", ["null", "16"], LORA),
+]
+# Values whose message speaks of a part of them, or of others: stage, file, key, value, the words of place, cause and cure.
+REFUSED: list[tuple[str, str, str, str, str, str, str]] = [
+    *(
+        ("sample", "params.yaml", "arms.variance_temperatures", text, "arms.variance_temperatures[3]", f"is {last}", cure)
+        for text, last, cure in (
+            ("[0.2, 0.3, 0.4, -1]", "-1", NOT_LESS_0),
+            ("[1, 2, 3, .nan]", "nan", FINITE),
+            ("[1, 2, 3, x]", "'x'", NUMBER),
+            ("[1, 2, 3, 1e999]", "inf", FINITE),
+        )
+    ),
+    (
+        "sample",
+        "params.yaml",
+        "arms.seeds.wolfram",
+        "102",
+        "arms is refused",
+        "seeds give arm maudlin_2 the seed 102",
+        "move them apart",
+    ),
+    (
+        "sample",
+        "params.yaml",
+        "arms.seeds.wolfram",
+        "100",
+        "arms is refused",
+        "seeds give arm maudlin_0 the seed 100",
+        "move them apart",
+    ),
+    (
+        "sample",
+        "params.yaml",
+        "arms.seeds.maudlin_cf1",
+        "1000",
+        "arms is refused",
+        "seeds give arm maudlin_cf1 the seed",
+        "move them",
+    ),
+    *(
+        ("rollouts", "params.yaml", key, text, f"{key} is refused", f"the weights {weights} are all 0", "more than 0 to one")
+        for key, weights, text in (
+            ("scoring.weights", "end, path, cf, quality", "{end: 0, path: 0, cf: 0, quality: 0}"),
+            ("scoring.path", "length, overlap", "{length: 0, overlap: 0}"),
+            ("scoring.quality", "conciseness, alignment", "{conciseness: 0, alignment: 0}"),
+        )
+    ),
+    (
+        "report",
+        "params.yaml",
+        "criteria.min_pairs",
+        "6000",
+        "criteria is refused",
+        "min_pairs is 6000, more than max_pairs",
+        "lower it",
+    ),
+    (
+        "train",
+        PROFILE,
+        "train.dpo.learning_rat",
+        "1.0e-4",
+        "train.dpo.learning_rat",
+        "is unknown; did you mean 'learning_rate'?",
+        "(known: learning_rate, ",
+    ),
+]
+# A key that is deleted has no default to fall back on: stage, file, key.
+DELETED: list[tuple[str, str, str]] = [
+    ("sample", "params.yaml", "arms.seeds.wolfram"),
+    ("rollouts", "params.yaml", "scoring.weights.cf"),
+    ("prefs", "params.yaml", "prefs.min_reward_gap"),
+    ("train", "params.yaml", "dpo.beta"),
+    # Though the profile overrides it.
+    ("train", "params.yaml", "dpo.learning_rate"),
+    ("train", "params.yaml", "dpo.lora.r"),
+    ("train", PROFILE, "train.processes"),
+    ("eval baseline", "params.yaml", "compare.confidence"),
+    ("compare", "params.yaml", "compare.alpha"),
+    ("report", "params.yaml", "criteria.min_gain"),
+    ("data", PROFILE, "data.test_set"),
+    ("base", PROFILE, "base.adapter"),
+    ("sample", PROFILE, "engine.vllm"),
+    ("answer baseline", PROFILE, "answer.max_tokens"),
+    ("doctor", PROFILE, "machine.hours.answer"),
 ]
 # Values that are good in themselves, but not with the rest: stage, key, value, the words of cause and cure.
 UNFITTING: list[tuple[str, str, str, str, str]] = [
     ("sample", "sample.questions", "1000", "but data/train.jsonl has 24", "lower it, or raise data.train_questions"),
     ("sample", "engine.name", "vllm", "has no `vllm` settings", "give it"),
     ("sample", "engine.template", "chat", "checkpoints/base has no chat template", "set engine.template to 'plain'"),
-    ("eval baseline", "engine.template", "chat", "checkpoints/base has no chat template", "set engine.template to 'plain'"),
-    ("train", "train.global_batch_size", "5", "no multiple of train.batch_size x processes", "change train.batch_size"),
+    ("answer baseline", "engine.template", "chat", "checkpoints/base has no chat template", "set engine.template to 'plain'"),
     ("train", "train.max_length", "8", "are longer than train.max_length = 8 tokens", "raise max_length"),
     ("train", "train.sharding", "fsdp", "which shares the base out over several GPUs", "give 'none'"),
     ("train", "train.min_pairs", "100000", "fewer than train.min_pairs = 100000", "sample.questions"),
@@ -224,52 +331,82 @@ UNFITTING: list[tuple[str, str, str, str, str]] = [
 ]
 SANDBOX_SETTINGS: list[tuple[str, list[str], str]] = [
     ("first_question", ["-1"], NOT_LESS_0),
-    ("rounds", ["0", "-1"], NOT_LESS_1),
+    ("epochs", ["0", "-1"], NOT_LESS_1),
     ("batch_size", ["0", "-1"], NOT_LESS_1),
     ("learning_rate", ["0", "-1"], MORE_0),
     ("hidden_size", ["0", "-64"], NOT_LESS_1),
-    ("hidden_size", ["63"], "hidden_size / heads must be an even whole number"),
-    ("layers", ["0", "-1"], NOT_LESS_1),
-    ("heads", ["0", "-1"], NOT_LESS_1),
-    ("heads", ["3"], "hidden_size / heads must be an even whole number"),
-    ("feed_forward_size", ["0"], NOT_LESS_1),
-    ("vocabulary", ["0", "10", "-5"], "give 300 or more"),
-    ("first_weights", ["0", "-0.1"], MORE_0),
-    ("first_weights", [".nan"], NUMBER),
-    ("terse_wolfram", ["-0.1", "1.1"], WITHIN),
-    ("terse_maudlin", ["-0.1", "2"], WITHIN),
+    ("hidden_size", ["63"], "hidden_size / num_attention_heads must be an even whole number"),
+    ("num_hidden_layers", ["0", "-1"], NOT_LESS_1),
+    ("num_attention_heads", ["0", "-1"], NOT_LESS_1),
+    ("num_attention_heads", ["3"], "hidden_size / num_attention_heads must be an even whole number"),
+    ("intermediate_size", ["0"], NOT_LESS_1),
+    ("vocab_size", ["0", "10", "-5"], "it must be greater than or equal to 300"),
+    ("initializer_range", ["0", "-0.1"], MORE_0),
+    ("initializer_range", [".nan"], FINITE),
+    ("answer_only_wolfram", ["-0.1"], NOT_LESS_0),
+    ("answer_only_wolfram", ["1.1"], NOT_MORE_1),
+    ("answer_only_maudlin", ["-0.1"], NOT_LESS_0),
+    ("answer_only_maudlin", ["2"], NOT_MORE_1),
 ]
 VLLM_SETTINGS: list[tuple[str, list[str], str]] = [
-    ("tensor_parallel", ["0", "-1"], NOT_LESS_1),
-    ("memory_share", ["0", "1.5", "-0.5"], "give more than 0 and at most 1"),
-    ("max_length", ["0", "-1"], NOT_LESS_1),
-    ("batch_invariant", ["1", "null"], "it must be true or false"),
+    ("tensor_parallel_size", ["0", "-1"], NOT_LESS_1),
+    ("gpu_memory_utilization", ["0", "-0.5"], MORE_0),
+    ("gpu_memory_utilization", ["1.5"], NOT_MORE_1),
+    ("max_model_len", ["0", "-1"], NOT_LESS_1),
+    ("batch_invariant", ["1", "null"], BOOL),
 ]
-VLLM = "{tensor_parallel: 1, memory_share: 0.9, max_length: 512, batch_invariant: false}"
+VLLM = "{tensor_parallel_size: 1, gpu_memory_utilization: 0.9, max_model_len: 512, batch_invariant: false}"
+
+
+def value_of(text: str) -> str:
+    """The value that `text` stands for in YAML, as messages show it."""
+    value = parse_yaml(text)
+    return "null" if value is None else shown(value)
+
+
+def refused(stage: str, path: str, key: str, text: str, cure: str, *also: Break) -> Case:
+    """A key with a value that it must refuse by itself."""
+    section, _, last = key.rpartition(".")
+    breaks = both(*also, setting(path, key, text))
+    place = f"{path}: {section or key}"
+    return Case(f"{stage}: {path}: {key} = {text[:40]}", stage, breaks, place, f"{last} is {value_of(text)}", cure)
 
 
 def setting_cases() -> Iterator[Case]:
     for stage, path, key, texts, cure in SETTINGS:
-        section, _, last = key.rpartition(".")
-        for text in texts:
-            place = f"{path}: {section.partition('.')[0] or key}"
-            yield Case(f"{stage}: {key} = {text[:40]}", stage, setting(path, key, text), place, last, cure)
+        yield from (refused(stage, path, key, text, cure) for text in texts)
+    for key, texts, cure in DPO_SETTINGS:
+        for path, section in (("params.yaml", "dpo"), (PROFILE, "train.dpo")):
+            yield from (refused("train", path, f"{section}.{key}", text, cure) for text in texts)
     sandbox = setting(PROFILE, "base.source", "sandbox")
     for key, texts, cure in SANDBOX_SETTINGS:
-        for text in texts:
-            breaks = both(sandbox, setting(PROFILE, f"base.sandbox.{key}", text))
-            yield Case(f"base: base.sandbox.{key} = {text}", "base", breaks, f"{PROFILE}: base.sandbox", key, cure)
+        yield from (refused("base", PROFILE, f"base.sandbox.{key}", text, cure, sandbox) for text in texts)
+    with_vllm = setting(PROFILE, "engine.vllm", VLLM)
     for key, texts, cure in VLLM_SETTINGS:
-        for text in texts:
-            breaks = both(setting(PROFILE, "engine.vllm", VLLM), setting(PROFILE, f"engine.vllm.{key}", text))
-            yield Case(f"sample: engine.vllm.{key} = {text}", "sample", breaks, f"{PROFILE}: engine.vllm", key, cure)
+        yield from (refused("sample", PROFILE, f"engine.vllm.{key}", text, cure, with_vllm) for text in texts)
+    for stage, path, key, text, place, cause, cure in REFUSED:
+        yield Case(f"{stage}: {path}: {key} = {text[:40]}", stage, setting(path, key, text), f"{path}: {place}", cause, cure)
+    for stage, path, key in DELETED:
+        yield Case(f"{stage}: {path}: no {key}", stage, setting(path, key, None), f"{path}: {key}", "is missing", "add it")
     for stage, key, text, cause, cure in UNFITTING:
         breaks = setting(PROFILE, key, text)
         place = key if stage != "doctor" else "the run of its profile"
         yield Case(
             f"{stage}: {key} = {text} here", stage, both(sandbox, breaks) if stage == "base" else breaks, place, cause, cure
         )
+    batch = setting(PROFILE, "train.dpo.global_batch_size", "5")
+    multiple = "no multiple of train.per_device_train_batch_size x processes"
+    yield Case(
+        "train: train.dpo.global_batch_size = 5 here",
+        "train",
+        batch,
+        "dpo.global_batch_size is 5",
+        multiple,
+        "change train.per_dev",
+    )
     lacking = both(sandbox, setting(PROFILE, "base.sandbox", None))
-    yield Case("base: no base.sandbox", "base", lacking, "base.source", "has no `sandbox` settings", "give it")
+    yield Case("base: no base.sandbox", "base", lacking, f"{PROFILE}: base.sandbox", "is missing", "add it")
+    null = both(sandbox, setting(PROFILE, "base.sandbox", "null"))
+    yield Case("base: base.sandbox = null", "base", null, "base.source", "has no `sandbox` settings", "give it")
     merged = both(sandbox, setting(PROFILE, "base.adapter", "sft"))
     yield Case("base: base.adapter on the sandbox", "base", merged, "base.adapter", "is no pretrained model", "remove it")

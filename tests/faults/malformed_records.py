@@ -22,11 +22,11 @@ from tests.faults.breaking import (
     line,
     link_instead,
     metric,
+    overwritten,
     pipe_instead,
     record,
     replaced,
     setting,
-    whole,
     without,
 )
 
@@ -41,21 +41,28 @@ class Lines:
     path: str
     text_key: str
     other_kind: str  # a file of records of another kind
+    of_other_kind: str = "is unknown"  # what is wrong with those
 
 
 LINES = [
     Lines("base", "data/train.jsonl", "question", "data/trajectories.jsonl"),
     Lines("sample", "data/train.jsonl", "question", "data/coherence_preferences.jsonl"),
     Lines("rollouts", "data/train.jsonl", "answer", "outputs/baseline_eval.jsonl"),
-    Lines("rollouts", "data/trajectories.jsonl", "text", "data/train.jsonl"),
-    Lines("prefs", "data/regime_w_rollouts.jsonl", "question", "data/trajectories.jsonl"),
-    Lines("train", "data/coherence_preferences.jsonl", "chosen", "data/regime_w_rollouts.jsonl"),
-    Lines("eval baseline", "data/test.jsonl", "question", "outputs/baseline_eval.jsonl"),
-    Lines("eval coherence", "data/test.jsonl", "gold", "data/trajectories.jsonl"),
+    Lines("rollouts", "data/trajectories.jsonl", "text", "data/train.jsonl", "is missing; add it"),
+    Lines("prefs", "data/regime_w_rollouts.jsonl", "question", "data/trajectories.jsonl", "is missing; add it"),
+    Lines("train", "data/training_pairs.jsonl", "chosen", "data/regime_w_rollouts.jsonl"),
+    Lines("answer baseline", "data/test.jsonl", "question", "outputs/baseline_eval.jsonl"),
+    Lines("answer coherence", "data/test.jsonl", "gold", "data/trajectories.jsonl"),
+    Lines("eval baseline", "data/test.jsonl", "question", "outputs/baseline_answers.jsonl"),
+    Lines("eval baseline", "outputs/baseline_answers.jsonl", "text", "data/test.jsonl"),
+    Lines("eval coherence", "data/test.jsonl", "answer", "data/coherence_preferences.jsonl"),
+    Lines("eval coherence", "outputs/coherence_answers.jsonl", "text", "outputs/coherence_eval.jsonl"),
     Lines("compare", "outputs/baseline_eval.jsonl", "text", "data/test.jsonl"),
     Lines("compare", "outputs/coherence_eval.jsonl", "text", "data/train.jsonl"),
 ]
-MEND = "Mend the line, or run the stage"
+REPAIR = "Repair the line, or run the stage"
+# Of a kind whose records may stand twice, and of which a file may hold none: training pairs alone.
+NO_IDENTITY = "data/training_pairs.jsonl"
 
 
 def value(raw: bytes, key: str) -> Callable[[bytes], bytes]:
@@ -68,15 +75,15 @@ def value(raw: bytes, key: str) -> Callable[[bytes], bytes]:
     return change
 
 
-def lines_cases(door: Lines) -> Iterator[Case]:
-    path, key = door.path, door.text_key
+def lines_cases(lines: Lines) -> Iterator[Case]:
+    path, key = lines.path, lines.text_key
 
     def case(name: str, breaks: Break, cause: str, cure: str, number: int | None = 2) -> Case:
-        if door.stage == "base":
+        if lines.stage == "base":
             breaks = both(breaks, setting(PROFILE, "base.source", "sandbox"))
-        return Case(f"{path}: {name}", door.stage, breaks, f"{path}:{number}" if number else path, cause, cure)
+        return Case(f"{path}: {name}", lines.stage, breaks, f"{path}:{number}" if number else path, cause, cure)
 
-    def at_line_2(name: str, change: Callable[[bytes], bytes], cause: str, cure: str = MEND) -> Case:
+    def at_line_2(name: str, change: Callable[[bytes], bytes], cause: str, cure: str = REPAIR) -> Case:
         return case(name, line(path, 2, change), cause, cure)
 
     yield at_line_2("a line cut short", lambda text: text[: len(text) // 2], "not JSON")
@@ -95,21 +102,23 @@ def lines_cases(door: Lines) -> Iterator[Case]:
     yield at_line_2("an array", lambda text: b"[" + text + b"]", "not a JSON object", NOT_READABLE)
     yield at_line_2("a bare text", lambda text: b'"text"', "not a JSON object", NOT_READABLE)
     yield at_line_2("null", lambda text: b"null", "holds None, not a JSON object", NOT_READABLE)
-    yield at_line_2("a number for a text", value(b"1e999", key), f"key '{key}' is inf, not a text", NOT_READABLE)
+    yield at_line_2("a number for a text", value(b"1e999", key), f"key '{key}' is inf: it must be a valid string", NOT_READABLE)
     yield at_line_2("brackets for a text", value(b"[" * 90 + b"]" * 90, key), f"key '{key}' is [", NOT_READABLE)
     yield at_line_2("half a surrogate pair", value(b'"\\ud83d"', key), "half a surrogate pair", NOT_READABLE)
-    yield at_line_2("null for a text", value(b"null", key), f"key '{key}' is None, not a text", NOT_READABLE)
+    yield at_line_2("null for a text", value(b"null", key), f"key '{key}' is null: it must be a valid string", NOT_READABLE)
     yield case("a key is missing", record(path, 2, **{key: LACKING}), f"key '{key}' is missing", NOT_READABLE)
-    yield case("an unknown key", record(path, 2, golden=1), "key 'golden' is unknown (known: ", NOT_READABLE)
-    yield case("a record twice", changed(path, lambda c: c.splitlines(True)[0] + c), "stands on line 1 already", NOT_READABLE)
-    yield case("the file cut short", changed(path, lambda c: b"".join(c.splitlines(True)[:2])[:-9]), "not JSON", MEND)
-    yield case("a byte order mark", changed(path, lambda c: b"\xef\xbb\xbf" + c), "save it as UTF-8 without one", MEND, 1)
-    yield case("UTF-16", changed(path, lambda c: c.decode().encode("utf-16")), "not UTF-8: byte 1", MEND, 1)
-    yield case("UTF-16 without a mark", changed(path, lambda c: c.decode().encode("utf-16-be")), "not JSON", MEND, 1)
-    yield case("gzip", changed(path, gzip.compress), "not UTF-8: byte 2 is 0x8b", MEND, 1)
-    yield case("a pickle", whole(path, pickle.dumps([1])), "not UTF-8", MEND, 1)
-    yield case("one array", changed(path, lambda c: b"[" + c.replace(b"\n", b",\n") + b"{}]"), "not JSON", MEND, 1)
-    yield case("white space alone", whole(path, b"  \n\n"), "the line is blank", MEND, 1)
+    yield case("an unknown key", record(path, 2, golden=1), "key 'golden' is unknown", NOT_READABLE)
+    if path != NO_IDENTITY:
+        twice = changed(path, lambda c: c.splitlines(True)[0] + c)
+        yield case("a record twice", twice, "stands on line 1 already", NOT_READABLE)
+    yield case("the file cut short", changed(path, lambda c: b"".join(c.splitlines(True)[:2])[:-9]), "not JSON", REPAIR)
+    yield case("a byte order mark", changed(path, lambda c: b"\xef\xbb\xbf" + c), "save it as UTF-8 without one", REPAIR, 1)
+    yield case("UTF-16", changed(path, lambda c: c.decode().encode("utf-16")), "not UTF-8: byte 1", REPAIR, 1)
+    yield case("UTF-16 without a mark", changed(path, lambda c: c.decode().encode("utf-16-be")), "not JSON", REPAIR, 1)
+    yield case("gzip", changed(path, gzip.compress), "not UTF-8: byte 2 is 0x8b", REPAIR, 1)
+    yield case("a pickle", overwritten(path, pickle.dumps([1])), "not UTF-8", REPAIR, 1)
+    yield case("one array", changed(path, lambda c: b"[" + c.replace(b"\n", b",\n") + b"{}]"), "not JSON", REPAIR, 1)
+    yield case("white space alone", overwritten(path, b"  \n\n"), "the line is blank", REPAIR, 1)
     yield case("a folder", folder_instead(path), "is a folder, not a file", RUN, None)
     yield case("a pipe", pipe_instead(path), "is no regular file", RUN, None)
     yield case("a link to nothing", link_instead(path, "nowhere"), "a link to nowhere, which leads to no file", RUN, None)
@@ -118,17 +127,17 @@ def lines_cases(door: Lines) -> Iterator[Case]:
     yield case("no such file", without(path), "does not exist", RUN, None)
     yield Case(
         f"{path}: another stage's records",
-        door.stage,
+        lines.stage,
         both(
-            lambda folder: (folder / path).write_bytes((folder / door.other_kind).read_bytes()) and None,
+            lambda folder: (folder / path).write_bytes((folder / lines.other_kind).read_bytes()) and None,
             setting(PROFILE, "base.source", "sandbox"),
         ),
         f"{path}:1",
-        "is unknown (known: ",
+        lines.of_other_kind,
         NOT_READABLE,
     )
-    if door.stage != "train":  # no pair at all may be what a base gives
-        yield case("an empty file", whole(path, b""), "is empty", "run the stage that writes it again", None)
+    if path != NO_IDENTITY:  # no pair at all may be what a base gives
+        yield case("an empty file", overwritten(path, b""), "is empty", "run the stage that writes it again", None)
 
 
 # --- single values of records ---
@@ -139,45 +148,51 @@ def value_cases() -> Iterator[Case]:
         return Case(f"{path}: {key} = {wrong!r:.40}", stage, record(path, 2, **{key: wrong}), f"{path}:2", cause, NOT_READABLE)
 
     train, test, trajectories = "data/train.jsonl", "data/test.jsonl", "data/trajectories.jsonl"
-    rollouts, pairs, evaluation = (
-        "data/regime_w_rollouts.jsonl",
-        "data/coherence_preferences.jsonl",
-        "outputs/coherence_eval.jsonl",
-    )
-    yield case("sample", train, "id", "", "key 'id' is blank")
-    yield case("sample", train, "id", 7, "key 'id' is 7, not a text")
-    yield case("sample", train, "question", " \n", "key 'question' is blank")
-    yield case("rollouts", train, "gold", "many", "key 'gold' is 'many', no number")
-    yield case("rollouts", train, "gold", "1/0", "key 'gold' is '1/0', no number")
-    yield case("rollouts", train, "gold", 12, "key 'gold' is 12, not a text")
+    rollouts, pairs = "data/regime_w_rollouts.jsonl", "data/training_pairs.jsonl"
+    answers, evaluation = "outputs/coherence_answers.jsonl", "outputs/coherence_eval.jsonl"
+    integer, number, text, boolean = (f"it must be a valid {kind}" for kind in ("integer", "number", "string", "boolean"))
+    pattern, not_less_0, ends = "it must match pattern", "it must be greater than or equal to 0", "it must be 'stop' or 'length'"
+    yield case("sample", train, "id", "", "key 'id' is '': it must not be blank")
+    yield case("sample", train, "id", 7, f"key 'id' is 7: {text}")
+    yield case("sample", train, "question", " \n", "key 'question' is ' \\n': it must not be blank")
+    yield case("rollouts", train, "gold", "many", f"key 'gold' is 'many': {pattern}")
+    yield case("rollouts", train, "gold", "1/0", f"key 'gold' is '1/0': {pattern}")
+    yield case("rollouts", train, "gold", 12, f"key 'gold' is 12: {text}")
     yield case("rollouts", train, "in_platinum", True, "of the keys gsm8k_gold, in_platinum it has in_platinum")
-    yield case("eval baseline", test, "gold", "", "key 'gold' is '', no number")
+    yield case("answer baseline", test, "gold", "", f"key 'gold' is '': {pattern}")
+    yield case("answer baseline", test, "gsm8k_gold", "12", "of the keys gsm8k_gold, in_platinum it has gsm8k_gold")
+    yield case("eval baseline", test, "gold", "", f"key 'gold' is '': {pattern}")
     yield case("eval baseline", test, "gsm8k_gold", "12", "of the keys gsm8k_gold, in_platinum it has gsm8k_gold")
-    yield case("rollouts", trajectories, "arm_name", "wolfram_4", "key 'arm_name' is 'wolfram_4', not one of wolfram_0")
-    yield case("rollouts", trajectories, "arm_name", ["wolfram_1"], "key 'arm_name' is ['wolfram_1'], not one of")
-    yield case("rollouts", trajectories, "seed", 42.5, "key 'seed' is 42.5, not a whole number")
-    yield case("rollouts", trajectories, "seed", True, "key 'seed' is True, not a whole number")
-    yield case("rollouts", trajectories, "seed", 10**400, "not a whole number of at most 64 bits")
-    yield case("rollouts", trajectories, "temperature", -0.2, "key 'temperature' is -0.2, less than 0")
-    yield case("rollouts", trajectories, "temperature", "0.2", "key 'temperature' is '0.2', not a finite number")
-    yield case("rollouts", trajectories, "temperature", 10**400, "not a finite number")
-    yield case("rollouts", trajectories, "n_tokens", -1, "key 'n_tokens' is -1, less than 0")
-    yield case("rollouts", trajectories, "n_tokens", 4.0, "key 'n_tokens' is 4.0, not a whole number")
-    yield case("rollouts", trajectories, "finish_reason", "eos", "key 'finish_reason' is 'eos', not one of stop, length")
-    yield case("prefs", rollouts, "s_end", 1.5, "key 's_end' is 1.5, not within 0 and 1")
-    yield case("prefs", rollouts, "s_path", None, "key 's_path' is None, not a finite number")
-    yield case("prefs", rollouts, "s_cf", -0.5, "key 's_cf' is -0.5, not within 0 and 1")
-    yield case("prefs", rollouts, "consensus", 5, "key 'consensus' is 5, not a text")
-    yield case("prefs", rollouts, "trajectories", {}, "key 'trajectories' is {}, not a list")
+    yield case("eval coherence", answers, "id", " ", "key 'id' is ' ': it must not be blank")
+    yield case("eval coherence", answers, "text", 18, f"key 'text' is 18: {text}")
+    yield case("eval coherence", answers, "n_tokens", -1, f"key 'n_tokens' is -1: {not_less_0}")
+    yield case("eval coherence", answers, "n_tokens", 2**63, "key 'n_tokens' is 9223372036854775808: it must be less than")
+    yield case("eval coherence", answers, "finish_reason", "eos", f"key 'finish_reason' is 'eos': {ends}")
+    yield case("rollouts", trajectories, "arm_name", "wolfram_4", "key 'arm_name' is 'wolfram_4': it must be 'wolfram_0'")
+    yield case("rollouts", trajectories, "arm_name", ["wolfram_1"], "key 'arm_name' is ['wolfram_1']: it must be")
+    yield case("rollouts", trajectories, "seed", 42.5, f"key 'seed' is 42.5: {integer}")
+    yield case("rollouts", trajectories, "seed", True, f"key 'seed' is True: {integer}")
+    yield case("rollouts", trajectories, "seed", 10**400, "it must be less than 9223372036854775808")
+    yield case("rollouts", trajectories, "temperature", -0.2, f"key 'temperature' is -0.2: {not_less_0}")
+    yield case("rollouts", trajectories, "temperature", "0.2", f"key 'temperature' is '0.2': {number}")
+    yield case("rollouts", trajectories, "temperature", 10**400, "it must be a finite number")
+    yield case("rollouts", trajectories, "n_tokens", -1, f"key 'n_tokens' is -1: {not_less_0}")
+    yield case("rollouts", trajectories, "n_tokens", 4.0, f"key 'n_tokens' is 4.0: {integer}")
+    yield case("rollouts", trajectories, "finish_reason", "eos", f"key 'finish_reason' is 'eos': {ends}")
+    yield case("prefs", rollouts, "s_end", 1.5, "key 's_end' is 1.5: it must be less than or equal to 1")
+    yield case("prefs", rollouts, "s_path", None, f"key 's_path' is null: {number}")
+    yield case("prefs", rollouts, "s_cf", -0.5, f"key 's_cf' is -0.5: {not_less_0}")
+    yield case("prefs", rollouts, "consensus", 5, f"key 'consensus' is 5: {text}")
+    yield case("prefs", rollouts, "trajectories", {}, "key 'trajectories' is {}: it must be a valid array")
     yield case("prefs", rollouts, "trajectories", [], "has 0 trajectories, by none")
-    yield case("train", pairs, "pair_type", "other", "key 'pair_type' is 'other', not one of correctness, coherence")
-    yield case("train", pairs, "chosen_arm", "nobody", "key 'chosen_arm' is 'nobody', not one of")
-    yield case("train", pairs, "chosen_reward", "1.0", "key 'chosen_reward' is '1.0', not a finite number")
-    yield case("train", pairs, "prompt", "", "key 'prompt' is blank")
-    yield case("compare", evaluation, "correct", 1, "key 'correct' is 1, not true or false")
-    yield case("compare", evaluation, "correct", None, "key 'correct' is None, not true or false")
-    yield case("compare", evaluation, "answer", 18, "key 'answer' is 18, not a text")
-    yield case("compare", evaluation, "n_tokens", "4", "key 'n_tokens' is '4', not a whole number")
+    yield case("train", pairs, "prompt", "", "key 'prompt' is '': it must not be blank")
+    yield case("train", pairs, "rejected", 3, f"key 'rejected' is 3: {text}")
+    yield case("train", pairs, "chosen_reward", 1.0, "key 'chosen_reward' is unknown")
+    yield case("compare", evaluation, "finish_reason", "other", f"key 'finish_reason' is 'other': {ends}")
+    yield case("compare", evaluation, "correct", 1, f"key 'correct' is 1: {boolean}")
+    yield case("compare", evaluation, "correct", None, f"key 'correct' is null: {boolean}")
+    yield case("compare", evaluation, "answer", 18, f"key 'answer' is 18: {text}")
+    yield case("compare", evaluation, "n_tokens", "4", f"key 'n_tokens' is '4': {integer}")
     yield case("compare", evaluation, "gsm8k_correct", True, "it has gsm8k_correct, but all records")
 
 
@@ -213,15 +228,24 @@ def files_that_do_not_fit() -> Iterator[Case]:
         "prefs",
         arms_of(1, lambda arms: [{k: v for k, v in arms[0].items() if k != "reward"}, *arms[1:]]),
         f"{rollouts}:1",
-        "[0]: key 'reward' is missing",
+        "key 'trajectories[0].reward' is missing",
         NOT_READABLE,
     )
+    for key, wrong in (("arm_name", "nobody"), ("reward", "1.0")):
+        yield Case(
+            f"an arm with {key} = {wrong!r}",
+            "prefs",
+            arms_of(1, lambda arms, key=key, wrong=wrong: [arms[0] | {key: wrong}, *arms[1:]]),
+            f"{rollouts}:1",
+            f"key 'trajectories[0].{key}' is {wrong!r}: it must be",
+            NOT_READABLE,
+        )
     yield Case(
         "an arm that is a text",
         "prefs",
         arms_of(1, lambda arms: ["x", *arms[1:]]),
         f"{rollouts}:1",
-        "[0]: holds 'x'",
+        "key 'trajectories[0]' is 'x': it must be an object with the keys arm_name",
         NOT_READABLE,
     )
     yield Case(
@@ -270,14 +294,20 @@ def files_that_do_not_fit() -> Iterator[Case]:
         "no questions to compare",
         rerun,
     )
-    yield Case(
-        "a test of no question of the deciding set",
-        "eval baseline",
-        changed("data/test.jsonl", partial(json_lines, gsm8k_gold="1", in_platinum=False)),
-        "data/test.jsonl",
-        "no question is in GSM8K-Platinum",
-        "dvc repro data",
-    )
+    for stage in ("answer baseline", "eval baseline"):
+        yield Case(
+            f"{stage}: a test of no question of the deciding set",
+            stage,
+            changed("data/test.jsonl", partial(json_lines, gsm8k_gold="1", in_platinum=False)),
+            "data/test.jsonl",
+            "no question is in GSM8K-Platinum",
+            "dvc repro data",
+        )
+    answers, test = "outputs/coherence_answers.jsonl", "data/test.jsonl"
+    ask_again = "run `dvc repro"
+    yield Case("an answer is missing", "eval coherence", shortened(answers), answers, "sandbox-test-00002", ask_again)
+    yield Case("an answer to no question", "eval coherence", record(answers, 2, id="x"), answers, "x", ask_again)
+    yield Case("a question more than was answered", "eval coherence", record(test, 2, id="new"), answers, "new", ask_again)
     yield Case(
         "a base of problems without their retellings",
         "base",
@@ -297,9 +327,14 @@ def files_that_do_not_fit() -> Iterator[Case]:
         "lacks altered",
         "data.source",
     )
-    pairs = "data/coherence_preferences.jsonl"
+    pairs = "data/training_pairs.jsonl"
     yield Case(
-        "no pairs", "train", whole(pairs, b""), pairs, "0 preference pairs, fewer than train.min_pairs = 1", "sample.questions"
+        "no pairs",
+        "train",
+        overwritten(pairs, b""),
+        pairs,
+        "0 preference pairs, fewer than train.min_pairs = 1",
+        "sample.questions",
     )
     same = changed(pairs, lambda content: b"".join(json_lines_with(content, lambda r: r | {"rejected": r["chosen"]})))
     yield Case("a pair of one text", "train", same, pairs, "chosen and rejected are the same text", "dvc repro prefs")
@@ -323,12 +358,12 @@ def json_lines(content: bytes, **changes: Any) -> bytes:
 # --- metrics ---
 
 METRIC_FILES = {
-    "baseline": ("accuracy", "is 'x', not a finite number"),
-    "coherence": ("mean_tokens", "is 'x', not a finite number"),
-    "rollouts": ("s_cf", "is 'x', not an object with the keys mean"),
-    "prefs": ("pairs", "is 'x', not a whole number"),
-    "train": ("gradient_norm", "is 'x', not an object with the keys least"),
-    "verdict": ("p_value", "is 'x', not a finite number"),
+    "baseline": ("accuracy", "is 'x': it must be a valid number"),
+    "coherence": ("mean_tokens", "is 'x': it must be a valid number"),
+    "rollouts": ("s_cf", "is 'x': it must be an object with the keys mean, std, min, max"),
+    "prefs": ("pairs", "is 'x': it must be a valid integer"),
+    "train": ("gradient_norm", "is 'x': it must be an object with the keys min, mean, max"),
+    "verdict": ("p_value", "is 'x': it must be a valid number"),
 }
 
 
@@ -341,35 +376,37 @@ def metric_cases() -> Iterator[Case]:
             return Case(f"{path}: {title}", "report", breaks, path, cause, cure)
 
         yield case("cut short", changed(path, lambda content: content[: len(content) // 2]), "not JSON")
-        yield case("empty", whole(path, b""), "not JSON: Expecting value")
-        yield case("a list", whole(path, b"[]"), "it is [], not an object with the keys")
-        yield case("null", whole(path, b"null"), "it is None, not an object with the keys")
+        yield case("empty", overwritten(path, b""), "not JSON: Expecting value")
+        yield case("a list", overwritten(path, b"[]"), "holds [], not a JSON object")
+        yield case("null", overwritten(path, b"null"), "holds None, not a JSON object")
         yield case("no such file", without(path), "does not exist", RUN)
         yield case("a pipe", pipe_instead(path), "is no regular file", RUN)
         yield case("not UTF-8", changed(path, lambda content: content + b"\xff"), "not UTF-8")
-        yield case("deep brackets", whole(path, b"[" * 9000), "nested too deep")
+        yield case("deep brackets", overwritten(path, b"[" * 9000), "nested too deep")
         yield case("a key twice", replaced(path, b"{", f'{{"{key}": 1,'.encode()), f"key '{key}' stands twice")
         yield case(f"{key} is missing", metric(path, key), f"key '{key}' is missing")
         yield case(f"{key} is a text", metric(path, key, value="x"), f"key '{key}' {cause}")
         yield case(f"{key} is NaN", metric(path, key, value=float("nan")), "NaN is not a number that JSON knows")
 
-    def at(name: str, keys: tuple[str, ...], cause: str, value: Any = LACKING) -> Case:
+    def at(name: str, keys: tuple[str | int, ...], cause: str, value: Any = LACKING) -> Case:
         path = f"metrics/{name}.json"
-        return Case(f"{path}: {'.'.join(keys)} = {value!r:.20}", "report", metric(path, *keys, value=value), path, cause, again)
+        return Case(
+            f"{path}: {'.'.join(map(str, keys))} = {value!r:.20}", "report", metric(path, *keys, value=value), path, cause, again
+        )
 
-    yield at("baseline", ("accuracy",), "key 'accuracy' is 1.5, not within 0 and 1", 1.5)
-    yield at("rollouts", ("s_end", "spread"), "key 's_end' is an object in which key 'spread' is missing")
-    yield at("rollouts", ("accuracy_by_arm",), "key 'accuracy_by_arm' is {}, not an object with something in it", {})
-    yield at("rollouts", ("accuracy_by_arm", "wolfram_0"), "key 'wolfram_0' is None, not a finite number", None)
-    yield at("prefs", ("coherence_share",), "key 'coherence_share' is 'half', not a finite number", "half")
-    yield at("train", ("trained",), "key 'trained' is 1, not true or false", 1)
+    yield at("baseline", ("accuracy",), "key 'accuracy' is 1.5: it must be less than or equal to 1", 1.5)
+    yield at("rollouts", ("s_end", "std"), "key 's_end.std' is missing")
+    yield at("rollouts", ("arms",), "key 'arms' is []: it must have at least 1", [])
+    yield at("rollouts", ("arms", 0, "accuracy"), "key 'arms[0].accuracy' is null: it must be a valid number", None)
+    yield at("prefs", ("coherence_share",), "key 'coherence_share' is 'half': it must be a valid number", "half")
+    yield at("train", ("trained",), "key 'trained' is 1: it must be a valid boolean", 1)
     yield at("train", ("trained",), "key 'reason' is missing", False)
-    yield at("train", ("epochs",), "key 'epochs' is {}, not an object with something in it", {})
-    yield at(
-        "train", ("epochs", "first"), "key 'first' is no number of an epoch", {"first_loss": 1, "last_loss": 1, "mean_loss": 1}
-    )
-    yield at("train", ("epochs", "1", "mean_loss"), "key 'mean_loss' is missing")
-    yield at("train", ("epochs", "1"), "key '1' is 3, not an object with the keys first_loss", 3)
-    yield at("verdict", ("verdict",), "key 'verdict' is 'better', not one of improved, worse, no evidence", "better")
-    yield at("verdict", ("fixed",), "key 'fixed' is -1, less than 0", -1)
-    yield at("verdict", ("gsm8k",), "key 'gsm8k' is an object in which key 'verdict' is missing", {})
+    yield at("train", ("epochs",), "key 'epochs' is []: it must have at least 1", [])
+    losses = {"first_loss": 1, "last_loss": 1, "mean_loss": 1}
+    yield at("train", ("epochs",), "key 'epochs' is {'first': ", {"first": losses})
+    yield at("train", ("epochs", 0, "mean_loss"), "key 'epochs[0].mean_loss' is missing")
+    yield at("train", ("epochs", 0), "key 'epochs[0]' is 3: it must be an object with the keys first_loss", 3)
+    better = "key 'verdict' is 'better': it must be 'improved', 'worse' or 'no evidence'"
+    yield at("verdict", ("verdict",), better, "better")
+    yield at("verdict", ("fixed",), "key 'fixed' is -1: it must be greater than or equal to 0", -1)
+    yield at("verdict", ("gsm8k",), "key 'gsm8k.verdict' is missing", {})

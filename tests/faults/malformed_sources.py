@@ -7,9 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow
-from pyarrow.parquet import write_table
-
 from tests.faults.breaking import (
     LACKING,
     PROFILE,
@@ -19,9 +16,9 @@ from tests.faults.breaking import (
     changed,
     line,
     link_instead,
+    overwritten,
     pipe_instead,
     setting,
-    whole,
     without,
 )
 
@@ -44,6 +41,9 @@ def row(**changes: Any) -> bytes:
 
 def parquet(path: str, table: dict[str, list], change: Callable[[bytes], bytes] = lambda content: content) -> Break:
     def breaks(folder: Path) -> None:
+        import pyarrow  # takes a while, and every process of the tests reads this
+        from pyarrow.parquet import write_table
+
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         write_table(pyarrow.table(table), folder / path)
         (folder / path).write_bytes(change((folder / path).read_bytes()))
@@ -61,26 +61,26 @@ def copied(source: str, *targets: str) -> Break:
 
 
 def source_cases() -> Iterator[Case]:
-    fetch, mend = "fetch the file again", "mend"
+    fetch, repair = "fetch the file again", "repair"
     yield source_line("a line cut short", b'{"question": "How many', "not a whole JSON object", fetch)
-    yield source_line("an array", b"[1]", "a list, where an object", mend)
-    yield source_line("a bare number", b"7", "a int, where an object", mend)
+    yield source_line("an array", b"[1]", "a list, where an object", repair)
+    yield source_line("a bare number", b"7", "a int, where an object", repair)
     yield source_line("NaN", b'{"question": NaN}', "NaN is not a number that JSON knows", fetch)
     yield source_line("a key twice", b'{"question": "a", "question": "b"}', "key 'question' stands twice", fetch)
     yield source_line("deep brackets", b"[" * 9000, "nested too deep", fetch)
     yield source_line("5,000 digits", b'{"question": ' + b"1" * 5000 + b"}", "a number of 5000 digits", fetch)
     yield source_line("no UTF-8", b'{"question": "\xe9"}', "not UTF-8", fetch)
     yield source_line("NUL bytes", bytes(20), "not JSON", fetch)
-    yield source_line("no question", row(question=LACKING), "`question` is None", mend)
-    yield source_line("a blank question", row(question=" "), "`question` is ' '", mend)
-    yield source_line("a number for an answer", row(answer=5), "`answer` is 5", mend)
+    yield source_line("no question", row(question=LACKING), "`question` is None", repair)
+    yield source_line("a blank question", row(question=" "), "`question` is ' '", repair)
+    yield source_line("a number for an answer", row(answer=5), "`answer` is 5", repair)
     yield source_line("an answer without a number", row(answer="many"), "no gold number", "end the answer with `#### <number>`")
     yield source_line("a gold of words", row(gold="five"), "no gold number (gold 'five'", "end the answer with `#### <number>`")
     yield source_line("a gold that is no text", row(gold=7), "`gold` is 7, where a text is wanted", "put it in quotes")
     yield source_line("a blank id", row(id=" "), "the id is ' '", "leave the key out")
     yield source_line("an id that is a number", row(id=3), "the id is 3", "leave the key out")
-    yield source_line("half a surrogate pair", row(question="\ud83d?"), "half a surrogate pair", mend)
-    yield source_line("a cleaning status that is a list", row(cleaning_status=[]), "key 'cleaning_status' is []", mend)
+    yield source_line("half a surrogate pair", row(question="\ud83d?"), "half a surrogate pair", repair)
+    yield source_line("a cleaning status that is a list", row(cleaning_status=[]), "key 'cleaning_status' is []", repair)
     yield Case(
         "source: a question twice",
         "data",
@@ -105,24 +105,23 @@ def source_cases() -> Iterator[Case]:
     yield case("a byte order mark", f"{SOURCE}:1", "byte order mark", "save it as UTF-8 without one", mark)
     yield case("gzip", f"{SOURCE}:1", "not UTF-8", fetch, changed(SOURCE, gzip.compress))
     yield case("UTF-16", f"{SOURCE}:1", "not UTF-8", fetch, changed(SOURCE, lambda c: c.decode().encode("utf-16")))
-    yield case("an empty file", "questions", "holds no question", "fetch it again", whole(SOURCE, b""))
+    yield case("an empty file", "questions", "holds no question", "fetch it again", overwritten(SOURCE, b""))
     yield case("no such file", "data.source", "no such file or folder", "give the path", without(SOURCE))
     yield case("a pipe", SOURCE, "no such file or folder", "give the path", pipe_instead(SOURCE))
     yield case("a name of 5,000 letters", "data.source", "no such file or folder", "give the path", source="x" * 5000)
     yield case("a name with NUL", "data.source", "no such file or folder", "give the path", source='"a\\0b"')
     yield case("no name", "data.source", "no such file or folder", "give the path", source='""')
-    yield case("null for a name", "data.source", "is empty (null)", "it must be a text", source="null")
+    yield case("null for a name", "data.source", "is null", "it must be a valid string", source="null")
     yield case("a link to nothing", "data.source", "no such file or folder", "give the path", link_instead(SOURCE, "gone"))
     yield case("all questions for the test", SOURCE, "has 6 rows", "leaves none to train on", test_questions="6")
     yield case("too many to train on", "data.train_questions", "is 5, but", "lower it", train_questions="5")
     yield case("one file and no count", "data.test_questions", "the single file", "must say how many", test_questions="null")
-    yield case("a test set of one file", "data.test_set", "has a test of its own", "remove the key", test_set="platinum")
+    yield case("a test set of one file", "data.test_set", "has a test of its own", "give null", test_set="platinum")
     yield case("an unknown test set", "data.test_set", "is 'platinium'", "did you mean 'platinum'?", test_set="platinium")
+    at_least_1 = "it must be greater than or equal to 1"
     for count in ("0", "-1"):
-        yield case(
-            f"{count} test questions", "small.yaml: data", f"test_questions is {count}", "give 1 or more", test_questions=count
-        )
-        yield case(f"{count} training questions", "data", f"train_questions is {count}", "give 1 or more", train_questions=count)
+        yield case(f"{count} test questions", "small.yaml: data", f"test_questions is {count}", at_least_1, test_questions=count)
+        yield case(f"{count} training questions", "data", f"train_questions is {count}", at_least_1, train_questions=count)
     sandbox = from_source("sandbox", train_questions="null", test_questions="null")
     yield Case("source: sandbox without counts", "data", sandbox, "data.source", "as many problems as asked", "give both counts")
 
@@ -155,10 +154,10 @@ def source_cases() -> Iterator[Case]:
     table, file = {"question": ["a?", "b?"], "answer": ["#### 1", "#### 2"]}, "source/q.parquet"
     cut, again = "not a whole Parquet file", "fetch it again"
     tables = {
-        "of other columns": ({"prompt": ["a"], "completion": ["b"]}, f"{file} row 1", "`question` is None", mend),
-        "of numbers": ({"question": [1], "answer": [2]}, f"{file} row 1", "`question` is 1", mend),
-        "with a null": ({"question": ["a", None], "answer": ["#### 1"] * 2}, f"{file} row 2", "`question` is None", mend),
-        "of lists": ({"question": [["a"]], "answer": [["b"]]}, f"{file} row 1", "`question` is ['a']", mend),
+        "of other columns": ({"prompt": ["a"], "completion": ["b"]}, f"{file} row 1", "`question` is None", repair),
+        "of numbers": ({"question": [1], "answer": [2]}, f"{file} row 1", "`question` is 1", repair),
+        "with a null": ({"question": ["a", None], "answer": ["#### 1"] * 2}, f"{file} row 2", "`question` is None", repair),
+        "of lists": ({"question": [["a"]], "answer": [["b"]]}, f"{file} row 1", "`question` is ['a']", repair),
         "without rows": ({"question": [], "answer": []}, "q: ", "holds no question", again),
     }
     for name, (columns, place, cause, cure) in tables.items():

@@ -1,65 +1,68 @@
-"""What must hold of any input, at the four doors where input comes in: answers, records, params, profiles.
+"""What must hold of any input, at the four places where input comes in: answers, records, params, profiles.
 
 Each check takes whatever it is given and raises AssertionError, or the error that should not have come. The
 property tests draw input from descriptions of it; the fuzzer mutates bytes towards code not yet run.
 """
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from fractions import Fraction
-from functools import cache
 from pathlib import Path
 from types import NoneType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+import yaml
 
-from src.errors import InputError
-from src.params import load_section, load_value
-from src.records import SCHEMAS, Kind, read_records, write_records
+from src.core.errors import InputError
+from src.core.params import load_overridden_section, load_profile_section, load_section, load_value, parse_yaml
+from src.core.records import read_records, write_records
+from src.core.shapes import Seed
+from src.engines.settings import EngineSettings
 from src.regime_w.answers import canonical, cut, extract_answer, parse_number, reasoning
-from src.regime_w.arms import ARM_NAMES, ArmSettings
+from src.regime_w.arms import ARM_NAMES, ArmName, ArmSettings
+from src.regime_w.compare_settings import CompareSettings
 from src.regime_w.criteria import CriteriaSettings
-from src.regime_w.preferences import PrefsSettings
-from src.regime_w.scoring import ScoringSettings, score_question, tokens
-from src.stages.compare import CompareSettings
+from src.regime_w.evaluation import Evaluation
+from src.regime_w.preferences import Pair, PrefsSettings
+from src.regime_w.questions import Question
+from src.regime_w.scoring import GUIDE_SETTINGS, Rollout, ScoringSettings, score_question, tokens
+from src.regime_w.texts import PolicyText, Trajectory
+from src.regime_w.verdict import ChangedQuestion
+from src.stages.answer import AnswerSettings
+from src.stages.base import BaseSettings
+from src.stages.data import DataSettings
+from src.stages.doctor import MachineSettings
+from src.stages.sample import SampleSettings
+from src.training.dpo_settings import DpoSettings, TrainSettings
+from src.training.pairs import TrainingPair
+from tests.profiles import PROFILE
 
-KINDS: tuple[Kind, ...] = tuple(SCHEMAS)
+KINDS = (Question, Trajectory, Rollout, Pair, TrainingPair, PolicyText, Evaluation, ChangedQuestion)
 PARAMS = {
     "arms": ArmSettings,
     "scoring": ScoringSettings,
     "prefs": PrefsSettings,
+    "dpo": DpoSettings,
     "compare": CompareSettings,
     "criteria": CriteriaSettings,
     "profile": str,
-    "seed": int,
+    "seed": Seed,
     "policy": Literal["baseline", "coherence"],
 }
-PROFILES = {path.stem: YAML(typ="safe", pure=True).load(path.read_text()) for path in sorted(Path("profiles").glob("*.yaml"))}
-
-
-@cache
-def profile_sections() -> dict[str, type]:
-    # Imported here: torch and its like take seconds, and only profiles need them.
-    from src.asking import EngineSettings
-    from src.stages.base import BaseSettings
-    from src.stages.data import DataSettings
-    from src.stages.doctor import MachineSettings
-    from src.stages.eval import EvalSettings
-    from src.stages.sample import SampleSettings
-    from src.training.dpo import TrainSettings
-
-    return {
-        "data": DataSettings,
-        "base": BaseSettings,
-        "engine": EngineSettings,
-        "sample": SampleSettings,
-        "train": TrainSettings,
-        "eval": EvalSettings,
-        "machine": MachineSettings,
-    }
+PROFILE_SECTIONS = {
+    "data": DataSettings,
+    "base": BaseSettings,
+    "engine": EngineSettings,
+    "sample": SampleSettings,
+    "train": TrainSettings,
+    "answer": AnswerSettings,
+    "machine": MachineSettings,
+}
+# The shipped profiles, and that of the tests, which overrides values of `dpo`.
+PROFILES = {path.stem: parse_yaml(path.read_text()) for path in sorted(Path("profiles").glob("*.yaml"))} | {"tests": PROFILE}
+DPO = parse_yaml(Path("params.yaml").read_text())["dpo"]
 
 
 def places(section: Mapping, before: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
@@ -70,7 +73,7 @@ def places(section: Mapping, before: tuple[str, ...] = ()) -> list[tuple[str, ..
     return found
 
 
-# Every value that stands in a shipped profile: (profile, section, key, ...).
+# Every value that stands in a profile: (profile, section, key, ...).
 PROFILE_PLACES = [(name, *place) for name, profile in PROFILES.items() for place in places(profile)]
 
 
@@ -92,10 +95,14 @@ def check_answers(text: str) -> None:
     check_scores({ARM_NAMES[0]: text, ARM_NAMES[-1]: text})
 
 
-def check_scores(texts: Mapping[str, str]) -> None:
+def check_scores(texts: Mapping[ArmName, str]) -> None:
     """Scores of the eleven trajectories: `texts` by arm, one short text for the rest."""
-    trajectories = [{"arm_name": arm, "text": texts.get(arm, "2 + 2 = 4\nAnswer: 4")} for arm in ARM_NAMES]
-    scores = score_question(trajectories, Fraction(4))
+    question = Question(id="q", question="2 + 2?", answer="#### 4", gold="4")
+    trajectories = [
+        Trajectory("q", arm, 0, 0.2, "2 + 2?", texts.get(arm, "2 + 2 = 4\nAnswer: 4"), n_tokens=9, finish_reason="stop")
+        for arm in ARM_NAMES
+    ]
+    scores = score_question(question, trajectories, GUIDE_SETTINGS)
     assert 0 <= scores.s_end <= 1 and 0 <= scores.s_path <= 1 + 1e-12 and scores.s_cf in (0, 0.5, 1)
     for one in scores.trajectories:
         assert 0 <= one.conciseness <= 1 and 0 <= one.alignment <= 1 and 0 <= one.reward <= 1.2 + 1e-12
@@ -105,7 +112,7 @@ def check_scores(texts: Mapping[str, str]) -> None:
 # --- records ---
 
 
-def check_records(data: bytes, kind: Kind, path: Path) -> None:
+def check_records(data: bytes, kind: type, path: Path) -> None:
     """Any bytes are records, which survive writing and reading, or an error that names the file and the line."""
     path.write_bytes(data)
     try:
@@ -113,7 +120,7 @@ def check_records(data: bytes, kind: Kind, path: Path) -> None:
     except InputError as error:
         check_line_is_named(str(error), data, path)
         return
-    assert all(type(record) is dict for record in records)
+    assert all(type(record) is kind for record in records)
     write_records(path, kind, records)
     assert read_records(path, kind) == records
 
@@ -136,6 +143,8 @@ def fits(value: Any, annotation: Any) -> bool:
     if is_dataclass(annotation):
         hints = get_type_hints(annotation)
         return type(value) is annotation and all(fits(getattr(value, f.name), hints[f.name]) for f in fields(annotation))
+    if get_origin(annotation) is Annotated:
+        return fits(value, arguments[0])
     if get_origin(annotation) is Literal:
         return any(type(value) is type(choice) and value == choice for choice in arguments)
     if get_origin(annotation) is tuple:
@@ -168,27 +177,35 @@ def check_message(message: str, path: Path) -> None:
 def yaml_value(text: str) -> tuple[Any] | None:
     """(the value,) of a YAML text by the parser alone, or None where it refuses."""
     try:
-        return (YAML(typ="safe", pure=True).load(text),)
-    except (YAMLError, ValueError, KeyError, RecursionError):
+        return (parse_yaml(text),)
+    except (yaml.YAMLError, ValueError, KeyError, RecursionError):
         return None
 
 
 def check_profile(place: tuple[str, ...], text: str, path: Path) -> None:
-    """A shipped profile with the YAML `text` for one value: taken with the right type, or an error that names the key.
+    """A profile with the YAML `text` for one value: taken with the right type, or an error that names the key.
 
     place  of PROFILE_PLACES: profile, section, key and so on
+    path   a params.yaml to write; the profile is written beside it
     """
     name, section, *keys = place
     good = PROFILES[name][section]
-    path.write_text(f"{section}: {written(good, keys, text)}\n", encoding="utf-8", newline="")
-    annotation = profile_sections()[section]
+    profile = path.parent / "profiles/this.yaml"
+    profile.parent.mkdir(exist_ok=True)
+    profile.write_text(f"{section}: {written(good, keys, text)}\n", encoding="utf-8", newline="")
+    path.write_text(f"profile: this\ndpo: {json.dumps(DPO)}\n")
+    annotation = PROFILE_SECTIONS[section]
     try:
-        value = load_section(section, annotation, path)
+        if section == "train":
+            value = load_profile_section(section, annotation, path, overrides="dpo")
+            assert fits(load_overridden_section("dpo", DpoSettings, holder=section, path=path), DpoSettings), (place, text)
+        else:
+            value = load_profile_section(section, annotation, path)
     except InputError as error:
-        check_message(str(error), path)
-        # A text that breaks out of its place, as `1, epochs: 2` does, changes more than the one key.
-        whole = yaml_value(path.read_bytes().decode("utf-8"))
-        if whole is not None and only_differs_at(whole[0], section, good, keys):
+        check_message(str(error), profile)
+        # A text that breaks out of its place, as `1, max_length: 2` does, changes more than the one key.
+        content = yaml_value(profile.read_bytes().decode("utf-8"))
+        if content is not None and only_differs_at(content[0], section, good, keys):
             assert keys[-1] in str(error), (place, text, str(error))
     else:
         assert fits(value, annotation), (place, text, value)
@@ -203,7 +220,7 @@ def written(value: Any, keys: list[str], text: str) -> str:
 
 
 def plain(value: Any) -> str:
-    """A value of a shipped profile as one line of YAML."""
+    """A value of a profile as one line of YAML."""
     if isinstance(value, Mapping):
         return "{" + ", ".join(f'"{key}": {plain(item)}' for key, item in value.items()) + "}"
     if isinstance(value, str):

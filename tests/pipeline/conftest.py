@@ -8,32 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
+
+from tests.profiles import profile_text
 
 ROOT = Path(__file__).parents[2]
 KEPT = (
-    "src", "profiles", "scripts", "sweeps", "Makefile", "dvc.yaml", "params.yaml",
+    "src", "profiles", "scripts", "sweeps", "data", "checkpoints", "metrics", "Makefile", "dvc.yaml", "params.yaml",
+    "versions.yaml",
     "requirements.txt", "requirements-gpu.txt", "requirements-smollm2.txt", ".dvcignore", ".gitignore",
 )  # fmt: skip
-
-TINY_PROFILE = """
-data: {source: sandbox, train_questions: 700, test_questions: 30}
-base:
-  source: sandbox
-  sandbox:
-    {first_question: 24, rounds: 5, batch_size: 32, learning_rate: 0.005, hidden_size: 64, layers: 2, heads: 2,
-     feed_forward_size: 128, vocabulary: 800, first_weights: 0.06, terse_wolfram: 1.0, terse_maudlin: 0.5}
-engine: {name: transformers, template: plain, dtype: float32, batch_size: 64, workers: 1}
-sample: {questions: 24, max_tokens: 48}
-train:
-  {learning_rate: 5.0e-3, epochs: 2, beta: 0.1, batch_size: 4, global_batch_size: 4, max_length: 256,
-   max_truncated_share: 0.0, precision: float32, weights: float32, attention: eager, gradient_checkpointing: false,
-   processes: 1, sharding: none, min_pairs: 1, too_few_pairs: report,
-   lora: {r: 4, alpha: 8, dropout: 0.0}}
-eval: {max_tokens: 40, confidence: 0.95}
-machine:
-  {gpus: 0, gpu_memory: 0, gpu_capability: 0, memory: 1, disk: 0.1,
-   hours: {install: 0, base: 0, sample: 0, train: 0, eval: 0}, dollars_per_hour: 0}
-"""
 
 
 def dvc_environment(scratch: Path) -> dict[str, str]:
@@ -72,27 +56,40 @@ def make_repository(folder: Path, run, profile: str) -> Path:
     for name in KEPT:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            only_list = name in ("data", "checkpoints", "metrics")  # what DVC keeps there is not of the copy
+            left_out = shutil.ignore_patterns("__pycache__", *(["[!.]*"] if only_list else []))
+            shutil.copytree(source, folder / name, ignore=left_out)
         else:
             shutil.copy(source, folder / name)
-    (folder / "profiles/tiny.yaml").write_text(TINY_PROFILE)
+    (folder / "profiles/tiny.yaml").write_text(profile_text())
     params = folder / "params.yaml"
     params.write_text(params.read_text().replace("profile: sandbox", f"profile: {profile}"))
     run(folder, "git", "init", "-q")
     run(folder, "dvc", "init", "-q")
+    shutil.copy(ROOT / ".dvc/config", folder / ".dvc/config")
     run(folder, "git", "add", "-A")
     run(folder, "git", "commit", "-qm", "a copy")
     return folder
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory, run) -> tuple[Path, str]:
-    """A copy of profile `tiny` in which `dvc repro` has run and is committed, and what it printed. No test changes it."""
-    folder = make_repository(tmp_path_factory.mktemp("finished"), run, "tiny")
-    printed = run(folder, "dvc", "repro").stdout
-    run(folder, "git", "add", "-A")
-    run(folder, "git", "commit", "-qm", "a run")
-    return folder, printed
+def finished(tmp_path_factory: pytest.TempPathFactory, run, worker_id: str) -> tuple[Path, str]:
+    """A copy of profile `tiny` in which `dvc repro` has run and is committed, and what it printed. No test changes it.
+
+    The processes of one run of the tests share it: the first that needs it makes it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+    folder, printed = shared / "finished", shared / "finished.txt"
+    with FileLock(shared / "finished.lock"):
+        if not printed.exists():
+            folder.mkdir()
+            make_repository(folder, run, "tiny")
+            output = run(folder, "dvc", "repro").stdout
+            run(folder, "git", "add", "-A")
+            run(folder, "git", "commit", "-qm", "a run")
+            printed.write_text(output)
+    return folder, printed.read_text()
 
 
 @pytest.fixture(scope="module")

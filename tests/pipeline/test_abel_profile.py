@@ -10,33 +10,21 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from peft import LoraConfig, get_peft_model
-from ruamel.yaml import YAML
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from src.regime_w.arms import ARM_NAMES
-from src.sandbox.model import SandboxModelSettings, train_sandbox_model
-from src.sandbox.problems import make_split
+from src.sources.sandbox.problems import make_split
+from src.training.sft import train_sandbox_model
 from tests.pipeline.conftest import make_repository
+from tests.profiles import model_settings, with_values
 
 HAS_VLLM = importlib.util.find_spec("vllm") is not None
 pytestmark = [pytest.mark.slow, *([pytest.mark.vllm] if HAS_VLLM else [])]
 
-MODEL = SandboxModelSettings(
-    first_question=0,
-    rounds=4,
-    batch_size=32,
-    learning_rate=0.005,
-    hidden_size=64,
-    layers=2,
-    heads=2,
-    feed_forward_size=128,
-    vocabulary=800,
-    first_weights=0.06,
-    terse_wolfram=1.0,
-    terse_maudlin=0.5,
-)
+MODEL = model_settings(first_question=0, epochs=4)
 
 
 def write_gsm8k(folder: Path) -> None:
@@ -45,7 +33,7 @@ def write_gsm8k(folder: Path) -> None:
     train, test = make_split("train", 40), make_split("test", 20)
     for name, rows in (("gsm8k_train", train), ("gsm8k_test", test), ("gsm8k_platinum_test", test[:18])):
         status = {"cleaning_status": "consensus"} if name == "gsm8k_platinum_test" else {}
-        lines = [json.dumps({"question": row["question"], "answer": row["answer"]} | status) for row in rows]
+        lines = [json.dumps({"question": row.question, "answer": row.answer} | status) for row in rows]
         (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
 
 
@@ -69,18 +57,27 @@ def write_adapter(folder: Path, model_folder: Path) -> None:
 
 
 def edit_profile(path: Path, inputs: Path) -> None:
-    yaml = YAML()
-    profile = yaml.load(path.read_text())
-    profile["data"] |= {"source": str(inputs / "gsm8k"), "test_set": "both"}
-    profile["base"] |= {"source": str(inputs / "model"), "adapter": str(inputs / "sft")}
-    profile["engine"] |= {"dtype": "float32", "batch_size": 32} | ({} if HAS_VLLM else {"name": "transformers"})
-    profile["engine"]["vllm"]["max_length"] = 256
-    profile["sample"] |= {"questions": 16, "max_tokens": 48}
-    profile["train"] |= {"global_batch_size": 8, "max_length": 256, "min_pairs": 8, "processes": 2, "learning_rate": 5e-3}
-    profile["eval"]["max_tokens"] = 48
-    profile["machine"] |= {"gpus": 0, "memory": 1, "disk": 0.1}
-    with path.open("w") as file:
-        yaml.dump(profile, file)
+    values = {
+        "data.source": str(inputs / "gsm8k"),
+        "data.test_set": "both",
+        "base.source": str(inputs / "model"),
+        "base.adapter": str(inputs / "sft"),
+        "engine.dtype": "float32",
+        "engine.batch_size": 32,
+        "engine.name": "vllm" if HAS_VLLM else "transformers",
+        "engine.vllm.max_model_len": 256,
+        "sample.questions": 16,
+        "sample.max_tokens": 48,
+        "train.max_length": 256,
+        "train.min_pairs": 8,
+        "train.processes": 2,
+        "train.dpo": {"learning_rate": 5e-3, "global_batch_size": 8},
+        "answer.max_tokens": 48,
+        "machine.gpus": 0,
+        "machine.memory": 1,
+        "machine.disk": 0.1,
+    }
+    path.write_text(yaml.safe_dump(with_values(yaml.safe_load(path.read_text()), values)))
 
 
 @pytest.fixture(scope="module")
@@ -115,17 +112,17 @@ def test_every_question_was_asked_in_the_eleven_ways_by_abels_template(reproduce
         assert trajectory["prompt"].endswith("\nAnswer:\nLet's think step by step.\n")
 
 
-def test_the_base_is_bfloat16_safetensors_with_its_tokens_told(reproduced):
+def test_the_base_is_bfloat16_safetensors_with_its_tokens_described(reproduced):
     base = reproduced / "checkpoints/base"
     assert not list(base.glob("*.bin"))
     assert {weight.dtype for weight in load_file(base / "model.safetensors").values()} == {torch.bfloat16}
-    told = read(reproduced, "metrics/base.json")
-    assert told["tokens"]["eos"]["id"] is not None and told["adapter"].endswith("sft")
+    metrics = read(reproduced, "metrics/base.json")
+    assert metrics["tokens"]["eos"]["id"] is not None and metrics["adapter"].endswith("sft")
 
 
 def test_the_adapter_was_trained_by_two_processes(reproduced):
-    told = read(reproduced, "metrics/train.json")
-    assert told["trained"] and told["gradient_norm"]["least"] > 0
+    metrics = read(reproduced, "metrics/train.json")
+    assert metrics["trained"] and metrics["gradient_norm"]["min"] > 0
     assert {path.name for path in (reproduced / "checkpoints/dpo_coherence_lora").iterdir()} == {
         "README.md",
         "adapter_config.json",

@@ -1,59 +1,120 @@
-"""dvc.yaml against the code: DVC follows no imports and believes what a stage says that it reads, so these tests look."""
+"""dvc.yaml against the code: DVC follows no imports and believes what a stage says that it reads, so these tests look.
+
+What `make deps` writes is found here a second time, by other code.
+"""
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
+import yaml
+
+from src.ops.deps import NO_RESULT, RESULT_PACKAGES, with_deps
 
 ROOT = Path(__file__).parents[2]
-STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
-READERS = {"load_section": "params.yaml", "load_value": "params.yaml", "load_profile_section": "profiles/${profile}.yaml"}
-READERS["load_profile_value"] = READERS["load_profile_section"]
+STAGES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+VERSIONS = "versions.yaml"
+PARAMS, PROFILE = "params.yaml", "profiles/${profile}.yaml"
+# Where each reader of params finds the section that is its first argument.
+READERS = {
+    "load_section": PARAMS,
+    "load_value": PARAMS,
+    "load_profile_section": PROFILE,
+    "load_profile_value": PROFILE,
+    "load_overridden_section": PARAMS,  # and its holder in the profile
+}
 
 
-def definition(name: str) -> dict:
+def definition(name: str) -> dict[str, Any]:
     return STAGES[name].get("do", STAGES[name])
 
 
+# --- what the code says ---
+
+
+class Runs(ast.NodeVisitor):
+    """The imports and calls of a file that can run: all but those for types alone."""
+
+    def __init__(self) -> None:
+        self.imports: list[str] = []
+        self.calls: list[ast.Call] = []
+
+    def visit_If(self, node: ast.If) -> None:  # noqa: N802  # the name that ast calls
+        for part in node.orelse if "TYPE_CHECKING" in ast.dump(node.test) else [node.test, *node.body, *node.orelse]:
+            self.visit(part)
+
+    def visit_Import(self, node: ast.Import) -> None:  # noqa: N802
+        self.imports += [alias.name for alias in node.names]
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:  # noqa: N802
+        self.imports.append(node.module or "")
+
+    def visit_Call(self, node: ast.Call) -> None:  # noqa: N802
+        self.calls.append(node)
+        self.generic_visit(node)
+
+
+def runs(path: str) -> Runs:
+    visitor = Runs()
+    visitor.visit(ast.parse((ROOT / path).read_text()))
+    return visitor
+
+
 def code_behind(path: str) -> set[str]:
-    """`path`, the package's own file, and our files that it reaches through `from src.x import y`, at any depth."""
-    seen, todo = set(), [path, "src/__init__.py"]
+    """`path` and our files that it reaches through `from src.x import y`, at any depth, but those that change no result."""
+    found: set[str] = set()
+    todo = [path]
     while todo:
         path = todo.pop()
-        if path in seen:
+        if path in found | NO_RESULT.keys():
             continue
-        seen.add(path)
-        for node in ast.walk(ast.parse((ROOT / path).read_text())):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("src."):
-                todo.append(node.module.replace(".", "/") + ".py")
-    return seen
+        found.add(path)
+        for name in runs(path).imports:
+            if name.startswith("src."):
+                module = name.replace(".", "/")
+                todo.append(f"{module}.py" if (ROOT / f"{module}.py").exists() else f"{module}/__init__.py")
+    return found
+
+
+def packages_behind(path: str) -> set[str]:
+    names = {name.split(".")[0] for file in code_behind(path) for name in runs(file).imports}
+    return {package for name in names for package in RESULT_PACKAGES.get(name, ())}
 
 
 def sections_read(path: str) -> set[tuple[str, str]]:
-    """(file, section) of every parameter that a stage's module reads."""
-    calls = [n for n in ast.walk(ast.parse((ROOT / path).read_text())) if isinstance(n, ast.Call)]
-    return {
-        (READERS[call.func.id], call.args[0].value)
-        for call in calls
-        if isinstance(call.func, ast.Name) and call.func.id in READERS
-    }
+    """(file, section) of every parameter that a stage's module reads, itself or by what it reaches.
+
+    Not `profile`, which the readers of a profile read: dvc.yaml has it in the names of the profile's file.
+    """
+    sections = set()
+    for call in (call for file in code_behind(path) - {"src/core/params.py"} for call in runs(file).calls):
+        if isinstance(call.func, ast.Name) and call.func.id in READERS and isinstance(call.args[0], ast.Constant):
+            sections.add((READERS[call.func.id], call.args[0].value))
+            sections |= {(PROFILE, keyword.value.value) for keyword in call.keywords if keyword.arg == "holder"}
+    return sections
+
+
+# --- what dvc.yaml says ---
+
+
+def listed(name: str) -> dict[str, set[str]]:
+    """By file: the sections that a stage lists as params."""
+    sections: dict[str, set[str]] = {}
+    for entry in definition(name)["params"]:
+        for file, keys in entry.items() if isinstance(entry, dict) else [(PARAMS, [entry])]:
+            sections.setdefault(file, set()).update(keys)
+    return sections
 
 
 def sections_listed(name: str) -> set[tuple[str, str]]:
-    listed = set()
-    for entry in definition(name)["params"]:
-        if isinstance(entry, str):
-            listed.add(("params.yaml", entry))
-        else:
-            listed |= {(file, section) for file, sections in entry.items() for section in sections}
-    return listed
+    return {(file, section) for file, sections in listed(name).items() if file != VERSIONS for section in sections}
 
 
 @pytest.mark.parametrize("name", STAGES)
 def test_stage_lists_exactly_the_code_it_runs(name):
-    listed = {dep for dep in definition(name)["deps"] if dep.endswith(".py")}
-    assert listed == code_behind(f"src/stages/{name}.py")
+    files = {dep for dep in definition(name)["deps"] if dep.endswith(".py")}
+    assert files == code_behind(f"src/stages/{name}.py")
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -62,20 +123,56 @@ def test_stage_lists_exactly_the_params_it_reads(name):
 
 
 @pytest.mark.parametrize("name", STAGES)
+def test_stage_lists_exactly_the_packages_that_it_computes_by(name):
+    assert listed(name).get(VERSIONS, set()) == packages_behind(f"src/stages/{name}.py")
+
+
+@pytest.mark.parametrize("name", STAGES)
 def test_stage_that_runs_a_model_depends_on_the_versions(name):
-    uses_model = any(
-        module in (ROOT / file).read_text()
-        for file in code_behind(f"src/stages/{name}.py")
-        for module in ("import torch", "import datasets")
-    )
-    if uses_model:
-        assert "requirements.txt" in definition(name)["deps"]
-    uses_gpu_engine = "src/engines/vllm_engine.py" in definition(name)["deps"]
-    assert uses_gpu_engine <= ("requirements-gpu.txt" in definition(name)["deps"])
+    code = [(ROOT / file).read_text() for file in code_behind(f"src/stages/{name}.py")]
+    for package in ("torch", "datasets"):
+        if any(f"import {package}" in text for text in code):
+            assert package in listed(name)[VERSIONS]
+    if "src/engines/vllm_engine.py" in definition(name)["deps"]:
+        assert "vllm" in listed(name)[VERSIONS]
+
+
+def test_stages_have_the_packages_that_they_are_known_to_compute_by():
+    every = {name: listed(name).get(VERSIONS, set()) for name in STAGES}
+    assert every["train"] >= {"torch", "transformers", "tokenizers", "trl", "peft", "accelerate", "datasets"}
+    assert every["sample"] == every["answer"] >= {"torch", "transformers", "tokenizers", "peft", "vllm"}
+    assert every["rollouts"] == every["prefs"] == set()
+    assert {name for name, packages in every.items() if "jinja2" in packages} == {"report"}
+    assert not any("torch" in every[name] for name in ("data", "rollouts", "prefs", "eval", "compare", "report"))
+
+
+def test_no_model_is_asked_again_after_a_change_of_parser_scores_or_verdict():
+    method = {f"src/regime_w/{name}.py" for name in ("answers", "scoring", "preferences", "evaluation", "verdict", "criteria")}
+    for name in ("base", "sample", "train", "answer"):
+        assert not method & set(definition(name)["deps"]), name
+
+
+def test_every_package_that_a_stage_lists_has_its_version():
+    versions = yaml.safe_load((ROOT / VERSIONS).read_text())
+    assert {package for packages in RESULT_PACKAGES.values() for package in packages} <= versions.keys()
+
+
+def test_make_deps_has_nothing_to_write(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    pipeline = (ROOT / "dvc.yaml").read_text()
+    assert with_deps(pipeline) == pipeline
+
+
+def test_every_file_that_a_stage_names_in_src_is_there():
+    for name in STAGES:
+        assert all((ROOT / dep).is_file() for dep in definition(name)["deps"] if dep.startswith("src/")), name
 
 
 def test_every_stage_module_is_a_stage():
-    assert {path.stem for path in (ROOT / "src/stages").glob("*.py")} == set(STAGES)
+    assert {path.stem for path in (ROOT / "src/stages").glob("*.py")} - {"__init__"} == set(STAGES)
+
+
+# --- the layers ---
 
 
 def test_the_method_imports_neither_torch_nor_files():
@@ -86,6 +183,21 @@ def test_the_method_imports_neither_torch_nor_files():
                 imported |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 imported.add(node.module if node.module.startswith("src") else node.module.split(".")[0])
-        foreign = {m for m in imported if m.startswith("src") and not m.startswith("src.regime_w")}
+        foreign = {m for m in imported if m.startswith("src") and not m.startswith("src.regime_w")} - {"src.core.shapes"}
         assert not foreign, f"{path.name} imports {foreign}"
         assert not imported & {"torch", "transformers", "pathlib", "os", "io", "time", "datetime"}, path.name
+
+
+def test_nothing_imports_a_layer_above_its_own():
+    layers = [{"core"}, {"regime_w"}, {"models", "sources", "engines", "training", "ops", "report"}, {"stages"}]
+    height = {package: place for place, packages in enumerate(layers) for package in packages}
+    for path in (ROOT / "src").rglob("*.py"):
+        own = path.relative_to(ROOT / "src").parts[0]
+        for name in runs(path.relative_to(ROOT).as_posix()).imports:
+            if name.startswith("src.") and own in height:
+                assert height[name.split(".")[1]] <= height[own], f"{path} imports {name}"
+
+
+def test_no_stage_imports_another():
+    for name in STAGES:
+        assert not [module for module in runs(f"src/stages/{name}.py").imports if module.startswith("src.stages.")], name

@@ -8,7 +8,8 @@ import pytest
 pytestmark = pytest.mark.slow
 
 ALL = {
-    "doctor", "data", "base", "sample", "rollouts", "prefs", "train", "eval@baseline", "eval@coherence", "compare", "report",
+    "doctor", "data", "base", "sample", "rollouts", "prefs", "train", "answer@baseline", "answer@coherence",
+    "eval@baseline", "eval@coherence", "compare", "report",
 }  # fmt: skip
 
 
@@ -35,8 +36,10 @@ def test_a_second_repro_runs_nothing(reproduced, run):
 
 def test_every_declared_figure_is_there(reproduced, run):
     shown = run(reproduced, "dvc", "metrics", "show", "--json").stdout
-    for key in ("accuracy_low", "difference_high", "p_value", "correctness_pairs", "coherence_pairs", "s_cf", "spread"):
+    for key in ("accuracy", "difference", "ci_low", "ci_high", "p_value", "correctness_pairs", "coherence_pairs", "hold"):
         assert f'"{key}"' in shown
+    rollouts = json.loads((reproduced / "metrics/rollouts.json").read_text())
+    assert set(rollouts["s_cf"]) == {"mean", "std", "min", "max"}
     assert json.loads((reproduced / "metrics/prefs.json").read_text())["pairs"] > 0
     assert (reproduced / "report.md").read_text().startswith("# Regime W: profile tiny, seed 0")
 
@@ -44,11 +47,20 @@ def test_every_declared_figure_is_there(reproduced, run):
 def test_a_weight_reruns_only_what_depends_on_it_and_setting_it_back_runs_nothing(reproduced, run):
     set_param(reproduced, "quality: 0.4}", "quality: 0.0}")
     done = run(reproduced, "dvc", "repro")
-    assert stages_run(done.stdout) == {"rollouts", "prefs", "train", "eval@coherence", "compare", "report"}
+    assert stages_run(done.stdout) == {
+        "rollouts", "prefs", "train", "answer@coherence", "eval@coherence", "compare", "report",
+    }  # fmt: skip
     set_param(reproduced, "quality: 0.0}", "quality: 0.4}")
     back = run(reproduced, "dvc", "repro")
     assert stages_run(back.stdout) == set()
     assert "is cached - skipping run" in back.stdout
+
+
+def test_the_metrics_that_dvc_shows_are_few_and_flat(reproduced, run):
+    shown = json.loads(run(reproduced, "dvc", "metrics", "show", "--json").stdout)[""]["data"]
+    columns = {key for file in shown.values() for key in file["data"]}
+    assert len(columns) <= 40
+    assert not any(isinstance(value, dict | list) for file in shown.values() for value in file["data"].values())
 
 
 def test_the_policy_reruns_the_report_alone(reproduced, run):

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from src.journal import read_pieces
+from src.core.journal import read_pieces
 from tests.faults.campaign import campaign
 
 pytestmark = pytest.mark.slow
@@ -25,7 +25,7 @@ def test_a_short_campaign_loses_nothing(tmp_path):
 
 
 def kept_texts(repository: Path) -> int:
-    return sum(len(read_pieces(path)[0]) for path in (repository / ".work/sample").glob("*/texts.jsonl"))
+    return sum(len(read_pieces(path).pieces) for path in (repository / ".work/sample").glob("*/texts.jsonl"))
 
 
 def set_profile(repository: Path, old: str, new: str) -> None:

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from src.core.params import from_value
+from src.core.records import to_json
 from src.regime_w.arms import (
     ANSWER_REQUEST,
     ARM_NAMES,
+    GUIDE_SETTINGS,
     INSTRUCTIONS,
     PERSONA_OF,
     PROBE_A,
@@ -25,6 +28,11 @@ from src.regime_w.arms import (
 )
 
 QUESTION = "Tom has 3 apples and buys 4 more. How many has he?"
+
+
+def settings_of(**values: object) -> ArmSettings:
+    """The guide's settings with other values, read as a section of params.yaml is."""
+    return from_value(ArmSettings, to_json(GUIDE_SETTINGS) | values, "params.yaml: arms")
 
 
 def prompts_by_arm() -> dict[str, str]:
@@ -83,23 +91,43 @@ def test_a_negative_run_seed_is_refused():
         build_all_arms(run_seed=-1)
 
 
-@pytest.mark.parametrize("temperatures", [(), (0.2, 0.3, 0.4), (0.2, 0.3, 0.4, 0.5, 0.6)])
-def test_other_than_four_temperatures_are_refused(temperatures):
-    with pytest.raises(ValueError, match=f"{len(temperatures)} values.*exactly 4"):
-        ArmSettings(variance_temperatures=temperatures)
+@pytest.mark.parametrize(
+    ("temperatures", "words"),
+    [
+        ([], "it must have at least 4 items, not 0"),
+        ([0.2, 0.3, 0.4], "it must have at least 4 items, not 3"),
+        ([0.2, 0.3, 0.4, 0.5, 0.6], "it must have at most 4 items, not 5"),
+    ],
+)
+def test_other_than_four_temperatures_are_refused(temperatures, words):
+    with pytest.raises(ValueError, match=rf"params.yaml: arms.variance_temperatures is .*: {words}"):
+        settings_of(variance_temperatures=temperatures)
 
 
 @pytest.mark.parametrize("bad", [-0.1, float("nan"), float("inf")])
 def test_a_temperature_is_finite_and_not_negative(bad):
     with pytest.raises(ValueError, match=r"variance_temperatures\[2\]"):
-        ArmSettings(variance_temperatures=(0.2, 0.3, bad, 0.5))
+        settings_of(variance_temperatures=[0.2, 0.3, bad, 0.5])
     with pytest.raises(ValueError, match="probe_temperature"):
-        ArmSettings(probe_temperature=bad)
+        settings_of(probe_temperature=bad)
 
 
 def test_two_arms_may_not_share_a_seed():
+    seeds = to_json(GUIDE_SETTINGS.seeds) | {"maudlin": 45}
+    with pytest.raises(ValueError, match="params.yaml: arms is refused: .* maudlin_0 the seed 45, which arm wolfram_3"):
+        settings_of(seeds=seeds)
     with pytest.raises(ValueError, match="maudlin_0 the seed 45, which arm wolfram_3"):
-        ArmSettings(seeds=ArmSeeds(maudlin=45))
+        replace(GUIDE_SETTINGS, seeds=ArmSeeds(**seeds))
+
+
+@pytest.mark.parametrize(
+    ("key", "bad"), [("wolfram", -1), ("wolfram", 2**32 - 3), ("maudlin", 2**32), ("maudlin_cf1", 2**32), ("maudlin", 1.0)]
+)
+def test_the_seed_of_every_arm_is_a_whole_number_of_32_bits(key, bad):
+    with pytest.raises(ValueError, match=rf"params.yaml: arms.seeds.{key} is "):
+        settings_of(seeds=to_json(GUIDE_SETTINGS.seeds) | {key: bad})
+    highest = settings_of(seeds=to_json(GUIDE_SETTINGS.seeds) | {"wolfram": 2**32 - 4})
+    assert [arm.seed for arm in build_all_arms(highest)][3] == 2**32 - 1
 
 
 def test_a_prompt_is_instruction_question_and_answer_request():
@@ -129,7 +157,7 @@ def test_the_canonical_prompt_is_that_of_wolfram_standard():
 
 
 def test_settings_and_run_seed_do_not_change_a_prompt():
-    hot = build_all_arms(ArmSettings(variance_temperatures=(1.0, 1.1, 1.2, 1.3)), run_seed=9)
+    hot = build_all_arms(replace(GUIDE_SETTINGS, variance_temperatures=(1.0, 1.1, 1.2, 1.3)), run_seed=9)
     assert {arm.name: build_prompt(arm, QUESTION) for arm in hot} == prompts_by_arm()
 
 

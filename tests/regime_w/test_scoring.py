@@ -1,19 +1,24 @@
 """The scores, on examples worked by hand and against a second, naive implementation."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
-from fractions import Fraction
 from itertools import combinations
+from pathlib import Path
 from random import Random
 
 import pytest
 
+from src.core.params import from_value, load_section
+from src.core.records import to_json
 from src.regime_w.answers import canonical, extract_answer, reasoning
-from src.regime_w.arms import ARM_NAMES, PROBE_A, PROBE_A_PRIME, PROBE_CF1, VARIANCE_ARMS
+from src.regime_w.arms import ARM_NAMES, PROBE_A, PROBE_A_PRIME, PROBE_CF1
 from src.regime_w.scoring import (
+    GUIDE_SETTINGS,
     PathWeights,
     QualityWeights,
     RewardWeights,
+    Rollout,
     ScoringSettings,
     s_cf_for_question,
     s_end_for_question,
@@ -21,15 +26,12 @@ from src.regime_w.scoring import (
     score_question,
     tokens,
 )
+from src.regime_w.texts import Trajectory
+from tests.regime_w.builders import eleven, question, rollout, trajectory, variance
 
 
-def question(default: str = "", **texts: str) -> list[dict]:
-    """Eleven trajectories; `texts` by arm name, `default` for every other arm."""
-    return [{"arm_name": arm, "text": texts.get(arm, default)} for arm in ARM_NAMES]
-
-
-def variance(*texts: str) -> dict[str, str]:
-    return dict(zip(VARIANCE_ARMS, texts, strict=True))
+def scores_of(trajectories: Sequence[Trajectory], gold: str, settings: ScoringSettings = GUIDE_SETTINGS) -> Rollout:
+    return score_question(question(gold), trajectories, settings)
 
 
 # --- tokens ---
@@ -48,18 +50,18 @@ def test_s_end_is_the_share_of_the_commonest_vote():
     """Votes 5 5 5 6 6 7, two arms without: 3 of all 8, not of the 6 that voted."""
     answers = ["5", "5.0", "10/2", "6", "6", "7"]
     votes = variance(*(f"Answer: {a}" for a in answers), "no idea", "Answer: 5 or 6")
-    assert s_end_for_question(question("Answer: 6", **votes)) == 3 / 8
+    assert s_end_for_question(eleven("Answer: 6", **votes)) == 3 / 8
 
 
 def test_no_answers_do_not_agree():
-    assert s_end_for_question(question("I give up")) == 0
-    assert s_cf_for_question(question("I give up")) == 0
+    assert s_end_for_question(eleven("I give up")) == 0
+    assert s_cf_for_question(eleven("I give up")) == 0
 
 
 def test_probes_have_no_vote():
     votes = variance(*["Answer: 1"] * 8)
-    assert s_end_for_question(question("Answer: 2", **votes)) == 1
-    assert s_path_for_question(question("a b c d e", **votes)) == 1
+    assert s_end_for_question(eleven("Answer: 2", **votes)) == 1
+    assert s_path_for_question(eleven("a b c d e", **votes)) == 1
 
 
 def test_s_path_weighs_length_and_overlap():
@@ -69,17 +71,17 @@ def test_s_path_weighs_length_and_overlap():
     so overlap = (12 + 8) / 28 = 5/7. Together 0.4 * 2/3 + 0.6 * 5/7.
     """
     texts = variance(*["a b\nAnswer: 1", "a b c d\nAnswer: 2"] * 4)
-    assert s_path_for_question(question(**texts)) == pytest.approx(0.4 * 2 / 3 + 0.6 * 5 / 7, abs=1e-12)
+    assert s_path_for_question(eleven(**texts)) == pytest.approx(0.4 * 2 / 3 + 0.6 * 5 / 7, abs=1e-12)
 
 
 def test_length_coherence_falls_to_zero_and_no_further():
     """One text of 8 tokens, seven of none: mean 1, deviation sqrt(7) > 1. 21 of 28 pairs are both empty."""
     texts = variance("a b c d e f g h", *[""] * 7)
-    assert s_path_for_question(question(**texts)) == pytest.approx(0.6 * 21 / 28, abs=1e-12)
+    assert s_path_for_question(eleven(**texts)) == pytest.approx(0.6 * 21 / 28, abs=1e-12)
 
 
 def test_without_any_reasoning_all_paths_are_alike():
-    assert s_path_for_question(question("Answer: 5")) == 1
+    assert s_path_for_question(eleven("Answer: 5")) == 1
 
 
 @pytest.mark.parametrize(
@@ -95,13 +97,13 @@ def test_without_any_reasoning_all_paths_are_alike():
 def test_s_cf_is_the_share_of_probes_that_cf1_agrees_with(cf1: str, a: str, a_prime: str, score: float):
     answers = {PROBE_CF1: cf1, PROBE_A: a, PROBE_A_PRIME: a_prime}
     texts = {arm: f"Answer: {answer}" for arm, answer in answers.items()}
-    assert s_cf_for_question(question("Answer: 5", **texts)) == score
+    assert s_cf_for_question(eleven("Answer: 5", **texts)) == score
 
 
 def test_consensus_is_the_commonest_answer_and_the_smallest_of_several():
     texts = variance(*(f"Answer: {a}" for a in ["9", "9", "9", "10", "10", "10", "1", "2"]))
-    assert score_question(question("Answer: 1", **texts), Fraction(1)).consensus == "9"
-    assert score_question(question("Answer: none"), Fraction(1)).consensus is None
+    assert scores_of(eleven("Answer: 1", **texts), "1").consensus == "9"
+    assert scores_of(eleven("Answer: none"), "1").consensus is None
 
 
 # --- trajectories, by hand ---
@@ -116,7 +118,7 @@ def test_scores_of_trajectories():
     (1/4 + 1/2) / 2 = 3/8. s_end = 7/8, s_cf = (1 + 0) / 2.
     """
     texts = {"wolfram_0": "a", PROBE_A: "a b c d #### 5", PROBE_A_PRIME: "a b #### 6", PROBE_CF1: "x #### 5"}
-    scores = score_question(question("a b c #### 5", **texts), Fraction(5))
+    scores = scores_of(eleven("a b c #### 5", **texts), "5")
     of_arm = {t.arm_name: t for t in scores.trajectories}
     expected = {
         "wolfram_0": (0, 3 / 8),
@@ -136,23 +138,36 @@ def test_scores_of_trajectories():
     assert (of_arm["wolfram_0"].answer, of_arm[PROBE_A].answer) == (None, "5")
 
 
+def test_what_was_written_is_carried_over_with_its_scores():
+    trajectories = [
+        trajectory(arm, f"by {arm}", prompt=f"ask {arm}", seed=n, temperature=n / 10, n_tokens=n, finish_reason="length")
+        for n, arm in enumerate(ARM_NAMES)
+    ]
+    asked = question("1/3", id="q7", question="Why?")
+    scores = score_question(asked, trajectories[::-1], GUIDE_SETTINGS)
+    assert (scores.question_id, scores.question, scores.gold) == ("q7", "Why?", "1/3")
+    for found, written in zip(scores.trajectories, trajectories, strict=True):
+        for key in ("arm_name", "prompt", "text", "seed", "temperature", "n_tokens", "finish_reason"):
+            assert getattr(found, key) == getattr(written, key)
+
+
 def test_the_best_reward_is_the_sum_of_the_weights():
-    scores = score_question(question("a b\nAnswer: 5"), Fraction(5))
+    scores = scores_of(eleven("a b\nAnswer: 5"), "5")
     assert [t.reward for t in scores.trajectories] == pytest.approx([1.2] * 11)
 
 
 def test_gold_decides_nothing_but_correct():
-    texts = question("a b\nAnswer: 5", wolfram_0="c\nAnswer: 6")
-    five = score_question(texts, Fraction(5)).trajectories
-    six = score_question(texts, Fraction(6)).trajectories
+    texts = eleven("a b\nAnswer: 5", wolfram_0="c\nAnswer: 6")
+    five = scores_of(texts, "5").trajectories
+    six = scores_of(texts, "6").trajectories
     assert [t.correct for t in five] != [t.correct for t in six]
     assert [replace(t, correct=True) for t in five] == [replace(t, correct=True) for t in six]
 
 
 def test_settings_are_used():
-    texts = question("a b\nAnswer: 5", wolfram_0="a\nAnswer: 5")
+    texts = eleven("a b\nAnswer: 5", wolfram_0="a\nAnswer: 5")
     only = ScoringSettings(RewardWeights(0, 0, 0, 1), PathWeights(0, 1), QualityWeights(1, 0))
-    scores = score_question(texts, Fraction(5), only)
+    scores = scores_of(texts, "5", only)
     assert [t.reward for t in scores.trajectories] == [1.0] + [0.5] * 10
     assert scores.s_path == s_path_for_question(texts, only) != s_path_for_question(texts)
 
@@ -198,9 +213,9 @@ def test_agrees_with_a_naive_implementation():
     random = Random(7)
     for _ in range(300):
         texts = {arm: random_text(random) for arm in ARM_NAMES}
-        trajectories = question(**texts)
+        trajectories = eleven(**texts)
         end, path, cf, rewards = naive_scores(texts)
-        scores = score_question(trajectories, Fraction(3))
+        scores = scores_of(trajectories, "3")
         assert (scores.s_end, scores.s_cf) == (end, cf)
         assert scores.s_path == pytest.approx(path, abs=1e-9)
         assert {t.arm_name: t.reward for t in scores.trajectories} == pytest.approx(rewards, abs=1e-9)
@@ -215,12 +230,12 @@ def test_agrees_with_a_naive_implementation():
 
 def test_order_of_trajectories_changes_nothing():
     random = Random(8)
-    trajectories = question(**{arm: random_text(random) for arm in ARM_NAMES})
-    scores = score_question(trajectories, Fraction(3))
+    trajectories = eleven(**{arm: random_text(random) for arm in ARM_NAMES})
+    scores = scores_of(trajectories, "3")
     assert [t.arm_name for t in scores.trajectories] == list(ARM_NAMES)
     for _ in range(20):
         random.shuffle(trajectories)
-        assert score_question(trajectories, Fraction(3)) == scores
+        assert scores_of(trajectories, "3") == scores
 
 
 # --- broken input ---
@@ -232,23 +247,56 @@ def test_order_of_trajectories_changes_nothing():
         s_end_for_question,
         s_path_for_question,
         s_cf_for_question,
-        lambda trajectories: score_question(trajectories, Fraction(1)),
+        lambda trajectories: scores_of(trajectories, "1"),
     ],
 )
 def test_not_the_eleven_arms_is_an_error_that_names_them(score):
-    eleven = question("Answer: 1")
+    trajectories = eleven("Answer: 1")
     with pytest.raises(ValueError, match="lacks maudlin_3, maudlin_cf1"):
-        score([t for t in eleven if t["arm_name"] not in ("maudlin_3", PROBE_CF1)])
+        score([t for t in trajectories if t.arm_name not in ("maudlin_3", PROBE_CF1)])
     with pytest.raises(ValueError, match="more than once wolfram_0"):
-        score([*eleven, eleven[0]])
+        score([*trajectories, trajectories[0]])
     with pytest.raises(ValueError, match="unknown wolfram_9"):
-        score([*eleven, {"arm_name": "wolfram_9", "text": ""}])
+        score([*trajectories, trajectory("wolfram_9")])
 
 
-@pytest.mark.parametrize("weights", [RewardWeights, PathWeights, QualityWeights])
+def test_a_rollout_holds_the_eleven_arms_in_order():
+    trajectories = scores_of(eleven("Answer: 1"), "1").trajectories
+    assert [t.arm_name for t in trajectories] == list(ARM_NAMES)
+    with pytest.raises(ValueError, match="it has 10 trajectories, .* it must be the 11 arms in this order: wolfram_0, "):
+        rollout(trajectories[:10])
+
+
+# --- settings ---
+
+WEIGHTS = {"weights": RewardWeights, "path": PathWeights, "quality": QualityWeights}
+KEYS = [(section, key) for section, weights in WEIGHTS.items() for key in weights.__dataclass_fields__]
+
+
+def with_weight(section: str, **weights: float) -> dict:
+    """The section `scoring` of params.yaml with other weights of one of its parts."""
+    settings = to_json(GUIDE_SETTINGS)
+    return settings | {section: settings[section] | weights}
+
+
+@pytest.mark.parametrize(("section", "key"), KEYS)
 @pytest.mark.parametrize("value", [-0.1, float("nan"), float("inf")])
-def test_weights_must_be_finite_and_not_negative(weights: type, value: float):
-    for key in weights.__dataclass_fields__:
-        with pytest.raises(ValueError, match=f"`{key}`"):
-            weights(**{key: value})
-        weights(**{key: 0.0})
+def test_weights_must_be_finite_and_not_negative(section: str, key: str, value: float):
+    with pytest.raises(ValueError, match=f"params.yaml: scoring.{section}.{key} is {value}: it must be "):
+        from_value(ScoringSettings, with_weight(section, **{key: value}), "params.yaml: scoring")
+    zero = from_value(ScoringSettings, with_weight(section, **{key: 0}), "params.yaml: scoring")
+    assert to_json(zero)[section][key] == 0
+
+
+@pytest.mark.parametrize(("section", "weights"), WEIGHTS.items())
+def test_weights_may_not_all_be_zero(section: str, weights: type):
+    zeros = dict.fromkeys(weights.__dataclass_fields__, 0.0)
+    told = f"the weights {', '.join(zeros)} are all 0; give more than 0 to one"
+    with pytest.raises(ValueError, match=f"params.yaml: scoring.{section} is refused: {told}"):
+        from_value(ScoringSettings, with_weight(section, **zeros), "params.yaml: scoring")
+    with pytest.raises(ValueError, match=told):
+        weights(**zeros)
+
+
+def test_the_weights_of_the_guide_stand_in_params_yaml():
+    assert load_section("scoring", ScoringSettings, Path(__file__).parents[2] / "params.yaml") == GUIDE_SETTINGS

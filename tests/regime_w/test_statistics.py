@@ -3,6 +3,7 @@
 import time
 from fractions import Fraction
 from itertools import product
+from math import comb
 
 import numpy as np
 import pytest
@@ -11,13 +12,15 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
 from src.regime_w.statistics import (
+    Interval,
     difference_at_power,
+    holm,
     mcnemar_exact,
     paired_bootstrap_interval,
-    paired_verdict,
     smallest_detectable_difference,
     wilson_interval,
 )
+from src.regime_w.verdict import paired_verdict
 
 SMALL_TABLES = [(f, b, n) for n in range(1, 6) for f in range(n + 1) for b in range(n + 1 - f)]
 
@@ -90,6 +93,13 @@ def test_mcnemar_is_all_ways_to_fall_counted(discordant: int):
         assert mcnemar_exact(discordant - broken, broken) == as_uneven / 2**discordant
 
 
+def test_mcnemar_of_up_to_fifty_has_no_rounding_error():
+    for discordant in range(1, 51):
+        for smaller in range((discordant + 1) // 2):
+            ways = sum(comb(discordant, i) for i in range(smaller + 1))
+            assert mcnemar_exact(smaller, discordant - smaller) == min(1.0, 2 * ways / 2**discordant)
+
+
 @pytest.mark.parametrize(
     ("fixed", "broken", "p"),
     [(0, 0, 1.0), (1, 0, 1.0), (3, 3, 1.0), (5, 0, 2 / 32), (6, 0, 2 / 64), (7, 1, 2 * (1 + 8) / 256)],
@@ -125,6 +135,52 @@ def test_bootstrap_is_all_resamples_counted(confidence):
     for fixed, broken, n in SMALL_TABLES:
         expected = bootstrap_by_enumeration(fixed, broken, n, confidence)
         assert paired_bootstrap_interval(fixed, broken, n, float(confidence)) == expected, (fixed, broken, n)
+
+
+def bootstrap_in_integers(fixed: int, broken: int, n: int, confidence: float) -> tuple[float, float]:
+    """The percentile interval without a rounding error: of the nⁿ resamples, those of each sum are counted."""
+    counts = {0: 1}
+    for _ in range(n):
+        longer: dict[int, int] = {}
+        for total, count in counts.items():
+            for step, ways in ((-1, broken), (0, n - fixed - broken), (1, fixed)):
+                longer[total + step] = longer.get(total + step, 0) + ways * count
+        counts = longer
+    tail = (1 - Fraction(str(confidence))) / 2
+    reached, bounds = 0, []
+    for total in sorted(counts):
+        reached += counts[total]
+        while len(bounds) < 2 and reached >= (tail, 1 - tail)[len(bounds)] * n**n:
+            bounds.append(total / n)
+    return bounds[0], bounds[1]
+
+
+@pytest.mark.parametrize("confidence", [0.1, 0.5, 0.9, 0.95, 0.999, 0.999999])
+def test_bootstrap_has_the_bounds_of_whole_number_arithmetic(confidence: float):
+    random = np.random.default_rng(11)
+    sizes = [*range(1, 13), *random.integers(13, 120, size=12), 400]
+    tables = [random.multinomial(n, random.dirichlet([1, 1, 3])) for n in map(int, sizes)]
+    for fixed, broken, neither in [*tables, (0, 40, 60), (40, 0, 60), (50, 50, 0), (1, 0, 99), (0, 1, 99)]:
+        table = (int(fixed), int(broken), int(fixed + broken + neither))
+        assert paired_bootstrap_interval(*table, confidence) == bootstrap_in_integers(*table, confidence), table
+
+
+@pytest.mark.parametrize(
+    ("fixed", "broken", "n", "confidence"),
+    [
+        (1, 0, 2, 0.5),  # a quarter of the resamples fix none
+        (5, 4, 10, 0.975),
+        (1, 0, 5, 0.98656),
+        (2, 0, 5, 0.82592),
+        (1, 2, 5, 0.24928),
+        (1, 3, 5, 0.99936),
+    ],
+)
+def test_bootstrap_bounds_are_exact_where_the_tail_is_a_share_of_the_resamples(
+    fixed: int, broken: int, n: int, confidence: float
+):
+    """So many of the nⁿ resamples reach a bound that their share is (1 - confidence) / 2 itself: an error of 1e-16 would show."""
+    assert paired_bootstrap_interval(fixed, broken, n, confidence) == bootstrap_in_integers(fixed, broken, n, confidence)
 
 
 @pytest.mark.parametrize(("fixed", "n"), [(7, 100), (300, 1209), (5000, 10_000)])
@@ -185,9 +241,37 @@ def test_smallest_detectable_difference_is_the_first_significant_one():
         assert smallest_detectable_difference(discordant, 1209) == expected
 
 
+@pytest.mark.parametrize("discordant", [4, 5, 6, 8, 15, 30])
+def test_a_p_value_equal_to_alpha_is_not_significant_and_one_just_below_is(discordant: int):
+    for smaller in range((discordant - 1) // 2 + 1):
+        p = mcnemar_exact(discordant - smaller, smaller)
+        this, next_uneven = discordant - 2 * smaller, discordant - 2 * smaller + 2
+        if p < 1:
+            expected = next_uneven / 50 if smaller else None
+            assert smallest_detectable_difference(discordant, 50, alpha=p) == expected
+            assert smallest_detectable_difference(discordant, 50, alpha=float(np.nextafter(p, 1))) == this / 50
+
+
 def test_five_discordant_questions_can_show_nothing_and_six_can():
     assert smallest_detectable_difference(5, 100) is None
     assert smallest_detectable_difference(6, 100) == 0.06
+
+
+# --- Holm ---
+
+
+@pytest.mark.parametrize(
+    ("p_values", "corrected"),
+    [
+        ([], []),
+        ([0.3], [0.3]),
+        ([0.25, 0.0625, 0.125], [0.25, 0.1875, 0.25]),  # 3 · 1/16, 2 · 1/8, 1/4, in the given order
+        ([0.0625, 0.0625, 0.5], [0.1875, 0.1875, 0.5]),  # the second is not below the first
+        ([0.5, 0.75, 1.0], [1.0, 1.0, 1.0]),  # at most 1
+    ],
+)
+def test_holm_by_hand(p_values: list[float], corrected: list[float]):
+    assert holm(p_values) == corrected
 
 
 # --- verdict ---
@@ -204,29 +288,30 @@ def test_five_discordant_questions_can_show_nothing_and_six_can():
     ],
 )
 def test_the_verdict_is_significance_and_its_side(fixed, broken, verdict):
-    assert paired_verdict(*outcomes(fixed, broken, both=10)).verdict == verdict
+    assert paired_verdict(*outcomes(fixed, broken, both=10)).verdict.verdict == verdict
 
 
 def test_alpha_decides():
-    assert paired_verdict(*outcomes(5, 0)).verdict == "no evidence"
-    assert paired_verdict(*outcomes(5, 0), alpha=0.1).verdict == "improved"
+    assert paired_verdict(*outcomes(5, 0)).verdict.verdict == "no evidence"
+    assert paired_verdict(*outcomes(5, 0), alpha=0.1).verdict.verdict == "improved"
     # p is exactly 1/16 here, and p < alpha is asked for.
-    assert paired_verdict(*outcomes(5, 0), alpha=1 / 16).verdict == "no evidence"
+    assert paired_verdict(*outcomes(5, 0), alpha=1 / 16).verdict.verdict == "no evidence"
 
 
 def test_the_verdict_holds_what_it_is_built_from():
-    result = paired_verdict(*outcomes(fixed=12, broken=2, both=36), confidence=0.9)
-    assert (result.n, result.fixed, result.broken) == (50, 12, 2)
+    comparison = paired_verdict(*outcomes(fixed=12, broken=2, both=36), confidence=0.9)
+    result = comparison.verdict
+    assert (result.questions, result.fixed, result.broken) == (50, 12, 2)
     assert (result.baseline_accuracy, result.coherence_accuracy) == (38 / 50, 48 / 50)
     assert result.difference == 10 / 50
     assert result.p_value == mcnemar_exact(12, 2)
-    assert result.baseline_interval == wilson_interval(38, 50, 0.9)
-    assert result.coherence_interval == wilson_interval(48, 50, 0.9)
-    assert result.difference_interval == paired_bootstrap_interval(12, 2, 50, 0.9)
+    assert comparison.baseline_interval == wilson_interval(38, 50, 0.9)
+    assert comparison.coherence_interval == wilson_interval(48, 50, 0.9)
+    assert Interval(result.ci_low, result.ci_high) == paired_bootstrap_interval(12, 2, 50, 0.9)
     assert result.smallest_detectable_difference == smallest_detectable_difference(14, 50)
     assert result.difference_at_power == difference_at_power(14, 50, power=0.8)
-    assert result.fixed_ids == sorted(f"fixed-{i}" for i in range(12))
-    assert result.broken_ids == ["broken-0", "broken-1"]
+    assert comparison.fixed_ids == tuple(sorted(f"fixed-{i}" for i in range(12)))
+    assert comparison.broken_ids == ("broken-0", "broken-1")
 
 
 def test_different_questions_are_refused_by_name_and_number():

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from scipy.stats import binom, binomtest
 
-from src.regime_w.statistics import Verdict, difference_at_power, mcnemar_exact, paired_verdict
+from src.regime_w.statistics import difference_at_power, mcnemar_exact
+from src.regime_w.verdict import Verdict, paired_verdict
 
 RUNS = 3000
 FAR = 4.0  # standard errors: chance goes so far once in 16,000 times
@@ -22,7 +23,7 @@ def verdict_of(fixed: int, broken: int, n: int) -> Verdict:
     before = [False] * fixed + [True] * broken + [True] * (n - fixed - broken)
     after = [True] * fixed + [False] * broken + [True] * (n - fixed - broken)
     ids = [f"test-{i}" for i in range(n)]
-    return paired_verdict(dict(zip(ids, before, strict=True)), dict(zip(ids, after, strict=True)))
+    return paired_verdict(dict(zip(ids, before, strict=True)), dict(zip(ids, after, strict=True))).verdict
 
 
 # --- two policies that are equally good ---
@@ -77,7 +78,7 @@ def test_the_stated_difference_is_found_as_often_as_stated(discordant: int, n: i
     ahead, behind = (share + stated) / 2, (share - stated) / 2
     fixed, broken = (ahead, behind) if better == "improved" else (behind, ahead)
     random = np.random.default_rng([discordant, n, better == "improved"])
-    draws = random.multinomial(n, [fixed, broken, 1 - fixed - broken], size=RUNS)
+    draws = random.multinomial(n, [fixed, broken, 1 - share], size=RUNS)
     found = sum(verdict_of(int(f), int(b), n).verdict == better for f, b, _ in draws)
     assert abs(found - 0.8 * RUNS) <= FAR * np.sqrt(RUNS * 0.8 * 0.2), f"found in {found} of {RUNS} runs"
 

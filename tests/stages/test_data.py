@@ -9,8 +9,10 @@ import pyarrow
 import pytest
 from pyarrow.parquet import write_table
 
-from src.errors import InputError
-from src.gsm8k import PLATINUM, TEST, TRAIN, content_digest, find_split
+from src.core.errors import InputError
+from src.regime_w.questions import Question
+from src.sources.files import Row, Splits
+from src.sources.gsm8k import PLATINUM, TEST, TRAIN, TestSet, content_digest, find_split
 from src.stages.data import DataSettings, load_splits
 from tests.hub_server import HubServer, hub_environment
 
@@ -28,7 +30,7 @@ def write(path: Path, rows: list) -> Path:
     return path
 
 
-def load(source, train=None, test=None, test_set=None):
+def load(source: Path | str, train: int | None = None, test: int | None = None, test_set: TestSet | None = None) -> Splits:
     return load_splits(DataSettings(str(source), train, test, test_set))
 
 
@@ -38,7 +40,7 @@ def write_parquet(path: Path, rows: list) -> Path:
     return path
 
 
-def mended(rows: list) -> list:
+def corrected(rows: list) -> list:
     """The rows as Platinum might have them: the first dropped, the second with another answer."""
     return [rows[1] | {"answer": "#### 99", "cleaning_status": "revised"}, *(r | {"cleaning_status": None} for r in rows[2:])]
 
@@ -47,8 +49,8 @@ def test_a_folder_in_gsm8ks_layout(tmp_path):
     write(tmp_path / "gsm8k_train.jsonl", ROWS[:6])
     write(tmp_path / "gsm8k_test.jsonl", ROWS[6:])
     train, test = load(tmp_path, train=4)
-    assert [q["gold"] for q in train] == ["2", "3", "4", "5"]
-    assert [q["id"] for q in test] == [f"test-{n:05d}" for n in range(3)]
+    assert [q.gold for q in train] == ["2", "3", "4", "5"]
+    assert [q.id for q in test] == [f"test-{n:05d}" for n in range(3)]
 
 
 def test_a_folder_in_the_layout_of_the_hub_gives_the_same_questions(tmp_path):
@@ -56,10 +58,10 @@ def test_a_folder_in_the_layout_of_the_hub_gives_the_same_questions(tmp_path):
     jsonl.mkdir()
     write(jsonl / "train.jsonl", ROWS[:5])
     write(jsonl / "test.jsonl", ROWS[5:])
-    write(jsonl / "platinum_test.jsonl", mended(ROWS[5:]))
+    write(jsonl / "platinum_test.jsonl", corrected(ROWS[5:]))
     write_parquet(hub / "gsm8k/main/train-00000-of-00001.parquet", ROWS[:5])
     write_parquet(hub / "gsm8k/main/test-00000-of-00001.parquet", ROWS[5:])
-    write_parquet(hub / "gsm8k-platinum/main/test-00000-of-00001.parquet", mended(ROWS[5:]))
+    write_parquet(hub / "gsm8k-platinum/main/test-00000-of-00001.parquet", corrected(ROWS[5:]))
     for test_set in (None, "gsm8k", "platinum", "both"):
         assert load(hub, test_set=test_set) == load(jsonl, test_set=test_set)
 
@@ -67,13 +69,13 @@ def test_a_folder_in_the_layout_of_the_hub_gives_the_same_questions(tmp_path):
 def test_both_sets_are_scored_from_one_set_of_questions(tmp_path):
     write(tmp_path / "train.jsonl", ROWS[:5])
     write(tmp_path / "test.jsonl", ROWS[5:])
-    write(tmp_path / "platinum_test.jsonl", mended(ROWS[5:]))
+    write(tmp_path / "platinum_test.jsonl", corrected(ROWS[5:]))
     _, test = load(tmp_path, test_set="both")
-    assert [q["gsm8k_gold"] for q in test] == ["7", "8", "9", "10"]
-    assert [q["gold"] for q in test] == ["7", "99", "9", "10"]
-    assert [q["in_platinum"] for q in test] == [False, True, True, True]
-    assert test[1]["cleaning_status"] == "revised" and "cleaning_status" not in test[0]
-    assert [q["gold"] for q in load(tmp_path, test_set="platinum")[1]] == ["99", "9", "10"]
+    assert [q.gsm8k_gold for q in test] == ["7", "8", "9", "10"]
+    assert [q.gold for q in test] == ["7", "99", "9", "10"]
+    assert [q.in_platinum for q in test] == [False, True, True, True]
+    assert test[1].cleaning_status == "revised" and test[0].cleaning_status is None
+    assert [q.gold for q in load(tmp_path, test_set="platinum")[1]] == ["99", "9", "10"]
 
 
 def test_a_platinum_question_that_gsm8k_lacks_is_an_error(tmp_path):
@@ -116,13 +118,13 @@ def test_all_shards_of_a_split_are_read_in_order(tmp_path):
     with pytest.raises(InputError, match="train-00001-of-00002.parquet: 1 of 2 files are there; fetch the others too"):
         load(tmp_path)
     write_parquet(tmp_path / "main/train-00000-of-00002.parquet", ROWS[:3])
-    assert [q["gold"] for q in load(tmp_path)[0]] == ["2", "3", "4", "5", "6", "7"]
+    assert [q.gold for q in load(tmp_path)[0]] == ["2", "3", "4", "5", "6", "7"]
 
 
 def test_first_questions_that_platinum_dropped_are_no_test(tmp_path):
     write(tmp_path / "train.jsonl", ROWS[:5])
     write(tmp_path / "test.jsonl", ROWS[5:])
-    write(tmp_path / "platinum_test.jsonl", mended(ROWS[5:]))
+    write(tmp_path / "platinum_test.jsonl", corrected(ROWS[5:]))
     assert len(load(tmp_path, test=2, test_set="both")[1]) == 2
     with pytest.raises(InputError, match="data.test_questions is 1, but none of these is in GSM8K-Platinum"):
         load(tmp_path, test=1, test_set="both")
@@ -136,11 +138,11 @@ def test_it_is_said_whether_a_copy_is_what_was_published(tmp_path, capsys):
 
 
 def test_the_digest_is_of_texts_and_their_order_alone():
-    rows = ROWS[:2]
-    assert content_digest([row | {"cleaning_status": None} for row in rows]) == content_digest(rows)
+    rows = [Row(f"q.jsonl:{number}", columns) for number, columns in enumerate(ROWS[:2], start=1)]
+    assert content_digest([Row(row.place, row.columns | {"cleaning_status": None}) for row in rows]) == content_digest(rows)
     assert content_digest(rows[::-1]) != content_digest(rows)
     # jq -ca '[.question, .answer]' | sha256sum
-    accented = [{"question": "Zo\u00eb?", "answer": "#### 2\n"}]
+    accented = [Row("q.jsonl:1", {"question": "Zo\u00eb?", "answer": "#### 2\n"})]
     assert content_digest(accented) == "8b830daa3fe14cbcae4a27c4d771c6cf4f12a17a1039838e18a82001cb9c9e86"
 
 
@@ -162,7 +164,7 @@ def test_one_parquet_file_names_the_row_of_a_bad_question(tmp_path):
 
 
 def test_a_test_set_is_of_gsm8k_alone(tmp_path):
-    with pytest.raises(InputError, match="data.test_set is 'platinum', but 'sandbox' has a test of its own"):
+    with pytest.raises(InputError, match="data.test_set is 'platinum', but 'sandbox' has a test of its own; give null"):
         load("sandbox", train=3, test=3, test_set="platinum")
 
 
@@ -171,12 +173,12 @@ def test_a_test_set_is_of_gsm8k_alone(tmp_path):
 def test_the_published_sets_from_a_folder(test_set, questions, capsys):
     train, test = load(SHARED, test_set=test_set)
     assert (len(train), len(test)) == (7473, questions)
-    told = capsys.readouterr().out
-    assert "content: the published GSM8K train set" in told and "not the published" not in told
-    assert ("the guide counts 1,210, but 1,209 were published" in told) == (test_set != "gsm8k")
+    output = capsys.readouterr().out
+    assert "content: the published GSM8K train set" in output and "not the published" not in output
+    assert ("the guide counts 1,210, but 1,209 were published" in output) == (test_set != "gsm8k")
     if test_set == "both":
-        assert sum(q["in_platinum"] for q in test) == 1209
-        assert sum(q["gold"] != q["gsm8k_gold"] for q in test) == 10
+        assert sum(q.in_platinum for q in test) == 1209
+        assert sum(q.gold != q.gsm8k_gold for q in test) == 10
 
 
 # --- the hub ---
@@ -278,14 +280,14 @@ def test_the_published_sets_from_the_hub(tmp_path):
 
 def test_one_file_gives_its_last_rows_to_the_test(tmp_path):
     train, test = load(write(tmp_path / "questions.jsonl", ROWS), test=2)
-    assert [q["gold"] for q in train + test] == [str(n + 2) for n in range(9)]
+    assert [q.gold for q in train + test] == [str(n + 2) for n in range(9)]
     assert len(test) == 2
 
 
 def test_its_own_id_gold_and_cleaning_status_are_kept(tmp_path):
     row = ROWS[0] | {"id": "mine", "gold": "1,000.50", "cleaning_status": "revised", "index": 7}
     train, _ = load(write(tmp_path / "q.jsonl", [row, ROWS[1]]), test=1)
-    assert train == [ROWS[0] | {"id": "mine", "gold": "1000.5", "cleaning_status": "revised"}]
+    assert train == [Question("mine", ROWS[0]["question"], ROWS[0]["answer"], "1000.5", cleaning_status="revised")]
 
 
 @pytest.mark.parametrize(

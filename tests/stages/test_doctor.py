@@ -8,12 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
+import yaml
 
-from src.errors import InputError
-from src.machine import Finding
-from src.params import from_mapping
-from src.stages.doctor import Hours, MachineSettings, make_plan, names_hub, table
+from src.core.errors import InputError
+from src.core.params import from_value, parse_yaml
+from src.core.records import read_metrics
+from src.ops.machine import Finding
+from src.stages.doctor import Hours, MachineSettings, Plan, make_plan, names_hub, table
 
 ROOT = Path(__file__).parents[2]
 EIGHT = MachineSettings(
@@ -22,7 +23,7 @@ EIGHT = MachineSettings(
     gpu_capability=9.0,
     memory=200,
     disk=65,
-    hours=Hours(install=0.25, base=0.25, sample=0.5, train=0.75, eval=0.25),
+    hours=Hours(install=0.25, base=0.25, sample=0.5, train=0.75, answer=0.25),
     dollars_per_hour=24,
 )
 
@@ -41,11 +42,9 @@ def choose(folder: Path, profile: str, **changes: object) -> None:
     params = folder / "params.yaml"
     params.write_text(params.read_text().replace("profile: sandbox", f"profile: {profile}"))
     file = folder / f"profiles/{profile}.yaml"
-    yaml = YAML()
-    content = yaml.load(file.read_text())
+    content = parse_yaml(file.read_text())
     content["machine"] |= changes
-    with file.open("w") as out:
-        yaml.dump(content, out)
+    file.write_text(yaml.safe_dump(content))
 
 
 def doctor(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
@@ -56,9 +55,9 @@ def doctor(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
 
 def test_a_plan_counts_gpu_hours_where_gpus_work_and_pays_for_all_hours():
     plan = make_plan(EIGHT)
-    assert plan["gpu_hours"] == 8 * 1.5
-    assert plan["machine_hours"] == 2.0
-    assert plan["dollars"] == 48.0
+    assert plan.gpu_hours == 8 * 1.5
+    assert plan.machine_hours == 2.0
+    assert plan.dollars == 48.0
 
 
 @pytest.mark.parametrize("profile", sorted(path.stem for path in (ROOT / "profiles").glob("*.yaml")))
@@ -105,6 +104,52 @@ def test_all_that_fails_is_named_at_once_with_its_cure(folder):
     assert not (folder / "metrics").exists() and not (folder / "outputs").exists()
 
 
+# --- for programs ---
+
+
+def test_json_has_the_plan_alone_where_nothing_is_looked_at(folder):
+    choose(folder, "abel")
+    done = doctor(folder, "--plan-only", "--json")
+    printed = json.loads(done.stdout)
+    assert done.returncode == 0 and printed.keys() == {"plan"}
+    assert (printed["plan"]["gpus"], printed["plan"]["gpu_memory"]) == (8, 80.0)
+    assert not (folder / "metrics").exists() and not (folder / "outputs").exists()
+
+
+def test_json_has_what_the_page_for_people_has_and_the_same_files_are_written(folder):
+    choose(folder, "sandbox", memory=0.1, disk=0.001)
+    done = doctor(folder, "--json")
+    assert done.returncode == 0, done.stderr
+    printed = json.loads(done.stdout)
+    assert from_value(Plan, printed["plan"], "plan") == read_metrics(folder / "metrics/plan.json", Plan)
+    findings = [from_value(Finding, finding, "finding") for finding in printed["findings"]]
+    assert [finding.check for finding in findings] == ["Python", "requirements.txt", "memory", "free disk"]
+    assert {finding.verdict for finding in findings} == {"ok"}
+    assert (folder / "outputs/doctor.txt").exists()
+
+
+def test_json_of_a_machine_that_cannot_do_it_is_complete_and_the_exit_status_says_so(folder):
+    choose(folder, "sandbox", memory=1e6, disk=0.001)
+    done = doctor(folder, "--json")
+    verdicts = {finding["check"]: finding["verdict"] for finding in json.loads(done.stdout)["findings"]}
+    assert (verdicts["memory"], verdicts["free disk"]) == ("FAIL", "ok")
+    assert done.returncode == 1 and done.stderr.startswith(
+        "error: this machine cannot do the run of its profile (1 of the checks)"
+    )
+    assert not (folder / "metrics").exists() and not (folder / "outputs").exists()
+
+
+@pytest.mark.parametrize(("argument", "status"), [("--help", 0), ("--plan", 2), ("now", 2)])
+def test_help_and_unknown_arguments_look_at_nothing(tmp_path, argument, status):
+    done = doctor(tmp_path, argument)  # where there are no params
+    assert done.returncode == status
+    assert (done.stdout if status == 0 else done.stderr).startswith("usage: python -m src.stages.doctor")
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- the parts ---
+
+
 def test_the_hub_is_asked_for_only_by_those_who_name_it():
     assert names_hub(["hub", "some/folder", None])
     assert names_hub(["some/folder", "hub:GAIR/Abel-7B-002@38efa25", None])
@@ -123,11 +168,27 @@ def test_a_machine_without_gpus_cannot_do_the_guides_run(folder):
 
 
 def test_less_than_nothing_is_refused():
-    section = YAML(typ="safe").load((ROOT / "profiles/abel.yaml").read_text())["machine"]
+    section = parse_yaml((ROOT / "profiles/abel.yaml").read_text())["machine"]
     section["hours"]["train"] = -1
     section["disk"] = -2
-    with pytest.raises(InputError, match=r"abel: hours.train = -1.0, disk = -2.0; give 0 or more"):
-        from_mapping(MachineSettings, section, "abel")
+    with pytest.raises(InputError) as error:
+        from_value(MachineSettings, section, "abel: machine")
+    assert sorted(str(error.value).splitlines()) == [
+        "abel: machine.disk is -2: it must be greater than or equal to 0",
+        "abel: machine.hours.train is -1: it must be greater than or equal to 0",
+    ]
+
+
+@pytest.mark.parametrize(("section", "key"), [("data", "source"), ("base", "source"), ("base", "adapter"), ("machine", "disk")])
+def test_a_key_that_is_missing_is_an_error_with_its_name(folder, section, key):
+    file = folder / "profiles/sandbox.yaml"
+    content = parse_yaml(file.read_text())
+    del content[section][key]
+    file.write_text(yaml.safe_dump(content))
+    done = doctor(folder)
+    assert done.returncode == 1
+    assert f"error: profiles/sandbox.yaml: {section}.{key} is missing; add it" in done.stderr
+    assert not (folder / "metrics").exists() and not (folder / "outputs").exists()
 
 
 def test_the_table_is_aligned():

@@ -1,20 +1,23 @@
-"""A training run that is stopped goes on to the same bytes, from checkpoints that are whole; one that goes wrong says so."""
+"""A training run that is stopped goes on to the same bytes, from checkpoints that are intact; one that goes wrong says so."""
 
 import random
 import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 from transformers import TrainerCallback, TrainerState
 
-from src.errors import InputError
-from src.regime_w.arms import canonical_prompt
-from src.sandbox import model as sandbox_model
-from src.training import dpo
-from src.training.callbacks import SEAL, Watch, checkpoints, is_whole, newest_checkpoint
+from src.core.errors import InputError
+from src.core.journal import CHECKSUMS, is_intact
+from src.training import dpo, sft
+from src.training.callbacks import Watch, checkpoint_folders, newest_checkpoint
+from src.training.pairs import TrainingPair
 from tests.conftest import TINY
-from tests.training.test_preflight import SETTINGS
+from tests.training.runs import make_pairs, training_settings
 
 
 class StopAt(TrainerCallback):
@@ -26,11 +29,14 @@ class StopAt(TrainerCallback):
             raise KeyboardInterrupt
 
 
+Train = Callable[[], Any]
+
+
 @pytest.fixture
-def stopping(monkeypatch):
+def stopping(monkeypatch: pytest.MonkeyPatch) -> Callable[[ModuleType, Train, Sequence[int]], Any]:
     """Lets a function that trains run several times, each but the last stopped at a step; checkpoints come every ten."""
 
-    def run(module, train, stops: list[int]):
+    def run(module: ModuleType, train: Train, stops: Sequence[int]) -> Any:
         equip = module.equip
         monkeypatch.setattr(module, "CHECKPOINT_STEPS", 10)
         for step in stops:
@@ -44,16 +50,8 @@ def stopping(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def pairs(questions) -> list[dict]:
-    return [
-        {
-            "question_id": q["id"],
-            "prompt": canonical_prompt(q["question"]) + "\n\n",
-            "chosen": q["answer"].replace("####", "Answer:"),
-            "rejected": "Answer: 7",
-        }
-        for q in questions[:40]
-    ]
+def pairs(questions) -> list[TrainingPair]:
+    return make_pairs(questions[:20])
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -61,28 +59,28 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_base_goes_on_to_the_same_bytes(questions, tmp_path, stopping, capsys):
-    def train(name: str):
-        settings = replace(TINY, rounds=8)
-        return lambda: sandbox_model.train_sandbox_model(questions, settings, 0, tmp_path / name, tmp_path / f"work of {name}")
+    def train(name: str) -> Train:
+        settings = replace(TINY, epochs=4)
+        return lambda: sft.train_sandbox_model(questions, settings, 0, tmp_path / name, tmp_path / f"work of {name}")
 
-    whole = stopping(sandbox_model, train("whole"), [])
-    stopped = stopping(sandbox_model, train("stopped"), [25, 37])
-    assert "goes on from step 20" in (told := capsys.readouterr().out) and "goes on from step 30" in told
-    assert stopped == whole
-    assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
+    straight = stopping(sft, train("straight"), [])
+    stopped = stopping(sft, train("stopped"), [15, 27])
+    assert "goes on from step 10" in (output := capsys.readouterr().out) and "goes on from step 20" in output
+    assert stopped == straight
+    assert contents(tmp_path / "stopped") == contents(tmp_path / "straight")
 
 
 def test_the_adapter_goes_on_to_the_same_bytes_and_the_same_figures(pairs, checkpoint, tmp_path, stopping, capsys):
-    settings = replace(SETTINGS, epochs=4, lora=replace(SETTINGS.lora, dropout=0.1))
+    settings = training_settings({"dpo.num_train_epochs": 5, "dpo.lora.lora_dropout": 0.1})
 
-    def train(name: str):
-        return lambda: dpo.train_adapter(pairs, settings, 0, checkpoint, tmp_path / name, tmp_path / f"work of {name}")
+    def train(name: str) -> Train:
+        return lambda: dpo.train_adapter(pairs, settings, checkpoint, tmp_path / name, tmp_path / f"work of {name}")
 
-    whole = stopping(dpo, train("whole"), [])
-    stopped = stopping(dpo, train("stopped"), [15, 33])
-    assert "goes on from step 10" in (told := capsys.readouterr().out) and "goes on from step 30" in told
-    assert stopped == whole
-    assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
+    straight = stopping(dpo, train("straight"), [])
+    stopped = stopping(dpo, train("stopped"), [13, 22])
+    assert "goes on from step 10" in (output := capsys.readouterr().out) and "goes on from step 20" in output
+    assert stopped == straight
+    assert contents(tmp_path / "stopped") == contents(tmp_path / "straight")
 
 
 @pytest.fixture(scope="module")
@@ -91,13 +89,13 @@ def kept(pairs, checkpoint, tmp_path_factory) -> Path:
     work = tmp_path_factory.mktemp("work")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dpo, "CHECKPOINT_STEPS", 10)
-        dpo.train_adapter(pairs, replace(SETTINGS, epochs=2), 0, checkpoint, work / "adapter", work)
+        dpo.train_adapter(pairs, training_settings({"dpo.num_train_epochs": 4}), checkpoint, work / "adapter", work)
     return work
 
 
-def test_the_last_two_checkpoints_are_kept_and_sealed(kept):
-    assert [folder.name for folder in checkpoints(kept)] == ["checkpoint-10", "checkpoint-20"]
-    assert all(is_whole(folder) for folder in checkpoints(kept))
+def test_the_last_two_checkpoints_are_kept_with_checksums(kept):
+    assert [folder.name for folder in checkpoint_folders(kept)] == ["checkpoint-10", "checkpoint-20"]
+    assert all(is_intact(folder) for folder in checkpoint_folders(kept))
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -109,10 +107,10 @@ def test_a_turned_bit_anywhere_leaves_the_checkpoint_before(kept, tmp_path, seed
     data[draw.randrange(len(data))] ^= 1 << draw.randrange(8)
     file.write_bytes(data)
     assert newest_checkpoint(work) == str(work / "checkpoint-10")
-    assert [folder.name for folder in checkpoints(work)] == ["checkpoint-10"]
+    assert [folder.name for folder in checkpoint_folders(work)] == ["checkpoint-10"]
 
 
-@pytest.mark.parametrize("missing", [SEAL, "optimizer.pt", "adapter_model.safetensors", "trainer_state.json"])
+@pytest.mark.parametrize("missing", [CHECKSUMS, "optimizer.pt", "adapter_model.safetensors", "trainer_state.json"])
 def test_a_checkpoint_that_was_being_written_is_none(kept, tmp_path, missing):
     work = shutil.copytree(kept, tmp_path / "work")
     (work / "checkpoint-20" / missing).unlink()
@@ -126,23 +124,24 @@ def test_a_checkpoint_that_was_being_written_is_none(kept, tmp_path, missing):
 
 def test_a_loss_that_is_no_number_stops_with_the_step(pairs, checkpoint, tmp_path):
     with pytest.raises(InputError, match=r"step \d+: the loss is .* and the gradient norm .*: a learning rate that is too large"):
-        dpo.train_adapter(pairs, replace(SETTINGS, learning_rate=1e30), 0, checkpoint, tmp_path / "adapter", tmp_path / "work")
+        settings = training_settings({"dpo.learning_rate": 1e30})
+        dpo.train_adapter(pairs, settings, checkpoint, tmp_path / "adapter", tmp_path / "work")
 
 
 def test_pairs_that_are_settled_stop_with_the_step(pairs, checkpoint, tmp_path):
     """So strong a beta that one step settles every pair beyond float32."""
-    settings = replace(SETTINGS, learning_rate=0.01, beta=1e4, epochs=8)
+    settings = training_settings({"dpo.learning_rate": 0.01, "dpo.beta": 1e4, "dpo.num_train_epochs": 8})
     with pytest.raises(InputError, match=r"step \d+: the gradient norm has been 0 for 3 steps, so nothing is learned"):
-        dpo.train_adapter(pairs, settings, 0, checkpoint, tmp_path / "adapter", tmp_path / "work")
+        dpo.train_adapter(pairs, settings, checkpoint, tmp_path / "adapter", tmp_path / "work")
 
 
 @pytest.mark.parametrize(("fall", "warnings"), [(1.0, 1), (0.5, 0)])
-def test_a_collapse_of_the_chosen_texts_is_told_once_with_the_step(capsys, fall, warnings):
+def test_a_collapse_of_the_chosen_texts_gives_one_warning_with_the_step(capsys, fall, warnings):
     watch, state = Watch(), TrainerState()
     for state.global_step in range(1, 61):
         row = {"loss": 0.6, "grad_norm": 1.0, "logps/chosen": -50.0 - fall * state.global_step}
         state.log_history.append(row)
         watch.on_log(None, state, None, logs=row)
-    told = capsys.readouterr().out
-    assert told.count("the log-probability of the chosen texts has fallen by 2") == warnings
-    assert told.startswith("warning: step 36: ") == bool(warnings)
+    output = capsys.readouterr().out
+    assert output.count("the log-probability of the chosen texts has fallen by 2") == warnings
+    assert output.startswith("warning: step 36: ") == bool(warnings)

@@ -1,3 +1,5 @@
+"""Every reason why a training run would learn nothing stops it before the first step, with its cause."""
+
 import json
 import math
 import shutil
@@ -8,44 +10,18 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from src.errors import InputError
-from src.regime_w.arms import canonical_prompt
-from src.sandbox.model import train_sandbox_model
-from src.training.dpo import LoraSettings, TrainSettings, build_trainer, train_adapter
+from src.core.errors import InputError
+from src.training.dpo import build_trainer, train_adapter
+from src.training.pairs import TrainingPair
 from src.training.preflight import check_pairs, check_tokenizer, check_trainer
+from src.training.sft import train_sandbox_model
 from tests.conftest import TINY
-
-SETTINGS = TrainSettings(
-    learning_rate=1e-3,
-    epochs=2,
-    beta=0.1,
-    batch_size=4,
-    global_batch_size=4,
-    max_length=256,
-    max_truncated_share=0.0,
-    precision="float32",
-    weights="float32",
-    attention="eager",
-    gradient_checkpointing=False,
-    processes=1,
-    sharding="none",
-    min_pairs=1,
-    too_few_pairs="stop",
-    lora=LoraSettings(r=4, alpha=8, dropout=0.0),
-)
+from tests.training.runs import make_pairs, training_settings
 
 
 @pytest.fixture(scope="module")
-def pairs(questions) -> list[dict]:
-    return [
-        {
-            "question_id": q["id"],
-            "prompt": canonical_prompt(q["question"]) + "\n\n",
-            "chosen": q["answer"].replace("####", "Answer:"),
-            "rejected": "Answer: 7",
-        }
-        for q in questions[:10]
-    ]
+def pairs(questions) -> list[TrainingPair]:
+    return make_pairs(questions[:10])
 
 
 @pytest.fixture(scope="module")
@@ -55,25 +31,28 @@ def tokenizer(checkpoint):
 
 @pytest.fixture
 def trainer(pairs, checkpoint, tmp_path):
-    return build_trainer(pairs, SETTINGS, seed=0, base=checkpoint, work=tmp_path)
+    return build_trainer(pairs, training_settings(), base=checkpoint, work=tmp_path)
 
 
 def check(pairs, tokenizer, max_length=256, max_truncated_share=0.0):
     return check_pairs(pairs, tokenizer, max_length, max_truncated_share)
 
 
-def test_good_pairs_pass_and_their_length_is_told(pairs, tokenizer):
-    assert check(pairs, tokenizer)["truncated_share"] == 0
+def test_good_pairs_pass_with_their_lengths(pairs, tokenizer):
+    lengths = check(pairs, tokenizer)
+    texts = [pair.prompt + side + tokenizer.eos_token for pair in pairs for side in (pair.chosen, pair.rejected)]
+    assert lengths.truncated_share == 0
+    assert lengths.max_pair_tokens == max(len(tokenizer(text)["input_ids"]) for text in texts)
 
 
 def test_equal_texts_stop(pairs, tokenizer):
-    same = pairs[0] | {"rejected": pairs[0]["chosen"]}
-    with pytest.raises(InputError, match="pair 2 .*chosen and rejected are the same text"):
+    same = replace(pairs[0], rejected=pairs[0].chosen)
+    with pytest.raises(InputError, match="data/training_pairs.jsonl:2: chosen and rejected are the same text"):
         check([pairs[1], same], tokenizer)
 
 
 def test_a_doubled_begin_token_stops(pairs, tokenizer):
-    doubled = pairs[0] | {"prompt": tokenizer.bos_token + pairs[0]["prompt"]}
+    doubled = replace(pairs[0], prompt=tokenizer.bos_token + pairs[0].prompt)
     with pytest.raises(InputError, match="begin token '<s>' 2 times"):
         check([doubled], tokenizer)
 
@@ -113,11 +92,11 @@ def test_a_tokenizer_with_another_end_or_without_a_pad_token_stops(checkpoint, c
         check_tokenizer(tokenizer, checkpoint)
 
 
-def test_a_tokenizer_of_the_same_size_but_of_another_model_stops(questions, pairs, tmp_path):
-    """The model knows some texts by heart; told by the tokens of others they are worse than guesses."""
-    learned = tmp_path / "learned"
-    learner = replace(TINY, rounds=100, learning_rate=1e-2, terse_wolfram=0.0, terse_maudlin=0.0)
-    train_sandbox_model(questions[:10], learner, 0, learned, tmp_path / "work")
+def test_a_tokenizer_of_the_same_size_but_of_another_model_stops(questions, tmp_path):
+    """The model knows some texts by heart; in the tokens of another model they are worse than guesses."""
+    learned, pairs = tmp_path / "learned", make_pairs(questions[:4])
+    learner = replace(TINY, epochs=100, learning_rate=2e-2, answer_only_wolfram=0.0, answer_only_maudlin=0.0)
+    train_sandbox_model(questions[:4], learner, 0, learned, tmp_path / "work")
 
     def permute(content):
         added = {token["content"] for token in content["added_tokens"]}
@@ -127,31 +106,31 @@ def test_a_tokenizer_of_the_same_size_but_of_another_model_stops(questions, pair
         Random(0).shuffle(numbers)
         vocabulary.update(zip(plain, numbers, strict=True))
 
-    own = build_trainer(pairs, SETTINGS, seed=0, base=learned, work=tmp_path / "one")
-    assert check_trainer(own)["chosen_nats"] < 1
+    own = build_trainer(pairs, training_settings(), base=learned, work=tmp_path / "one")
+    assert check_trainer(own).chosen_nats < 1
     other = change_tokenizer(learned, tmp_path, permute)
-    trainer = build_trainer(pairs, SETTINGS, seed=0, base=other, work=tmp_path / "two")
+    trainer = build_trainer(pairs, training_settings(), base=other, work=tmp_path / "two")
     with pytest.raises(InputError, match="nats a token, worse than guessing: .* the tokenizer is that of another model"):
         check_trainer(trainer)
 
 
 def test_a_prompt_that_merges_with_the_completion_stops(pairs, tokenizer):
     """Without its blank line the prompt ends inside a token: ` 1` and `2` are read as ` 12`."""
-    merged = pairs[0] | {"prompt": "Add 5 and 7: 1", "chosen": "2", "rejected": "3"}
+    merged = replace(pairs[0], prompt="Add 5 and 7: 1", chosen="2", rejected="3")
     with pytest.raises(InputError, match="no prefix of those of prompt"):
         check([merged], tokenizer)
 
 
-def test_too_many_cut_pairs_stop(pairs, tokenizer):
+def test_too_many_truncated_pairs_stop(pairs, tokenizer):
     with pytest.raises(InputError, match=r"100.0% of the 10 pairs are longer than train.max_length = 20 tokens"):
         check(pairs, tokenizer, max_length=20)
-    assert check(pairs, tokenizer, max_length=20, max_truncated_share=1.0)["truncated_share"] == 1
+    assert check(pairs, tokenizer, max_length=20, max_truncated_share=1.0).truncated_share == 1
 
 
 def test_a_fresh_adapter_passes_at_ln_2(trainer):
-    seen = check_trainer(trainer)
-    assert seen["loss_at_step_0"] == pytest.approx(math.log(2), abs=1e-6)
-    assert seen["first_gradient_norm"] > 0 and seen["trainable_parameters"] > 0
+    checks = check_trainer(trainer)
+    assert checks.loss_at_step_0 == pytest.approx(math.log(2), abs=1e-6)
+    assert checks.first_gradient_norm > 0 and checks.trainable_parameters > 0
 
 
 def test_a_frozen_adapter_stops(trainer):
@@ -162,7 +141,7 @@ def test_a_frozen_adapter_stops(trainer):
 
 def test_learning_rate_0_stops(trainer):
     trainer.args.learning_rate = 0.0
-    with pytest.raises(InputError, match=r"train.learning_rate is 0.0: nothing would move"):
+    with pytest.raises(InputError, match=r"dpo.learning_rate is 0.0: nothing would move"):
         check_trainer(trainer)
 
 
@@ -178,16 +157,17 @@ def test_another_reference_stops(trainer):
 
 
 def test_training_lowers_the_loss_and_twice_gives_the_same_bytes(pairs, checkpoint, tmp_path):
+    settings = training_settings({"dpo.num_train_epochs": 6})
     runs = []
     for name in ("first", "second"):
         folder = tmp_path / name
-        seen, steps = train_adapter(pairs, replace(SETTINGS, epochs=6), 0, checkpoint, folder, tmp_path / "work")
+        run = train_adapter(pairs, settings, checkpoint, folder, tmp_path / "work")
         assert {path.name for path in folder.iterdir()} >= {"adapter_config.json", "adapter_model.safetensors"}
-        runs.append((seen, steps, (folder / "adapter_model.safetensors").read_bytes()))
+        runs.append((run, (folder / "adapter_model.safetensors").read_bytes()))
     assert runs[0] == runs[1]
-    steps = runs[0][1]
-    assert [row["epoch"] for row in steps] == [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 5, 6, 6, 6]
-    assert steps[-1]["loss"] < steps[0]["loss"] and all(row["gradient_norm"] > 0 for row in steps)
+    steps = runs[0][0].steps
+    assert [step.epoch for step in steps] == [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 5, 6, 6, 6]
+    assert steps[-1].loss < steps[0].loss and all(step.gradient_norm > 0 for step in steps)
 
 
 def test_a_pad_token_that_is_the_end_token_hides_no_end(pairs, checkpoint, tmp_path):
@@ -196,10 +176,10 @@ def test_a_pad_token_that_is_the_end_token_hides_no_end(pairs, checkpoint, tmp_p
     tokenizer = AutoTokenizer.from_pretrained(base)
     tokenizer.pad_token = tokenizer.eos_token
     tokenizer.save_pretrained(base)
-    trainer = build_trainer(pairs, SETTINGS, seed=0, base=base, work=tmp_path / "work")
+    trainer = build_trainer(pairs, training_settings(), base=base, work=tmp_path / "work")
     batch = trainer.data_collator([trainer.train_dataset[index] for index in range(4)])
-    for ids, seen, learned in zip(batch["input_ids"], batch["attention_mask"], batch["completion_mask"], strict=True):
-        last = int(seen.sum()) - 1
+    for ids, read, learned in zip(batch["input_ids"], batch["attention_mask"], batch["completion_mask"], strict=True):
+        last = int(read.sum()) - 1
         assert ids[last] == tokenizer.eos_token_id and learned[last] == 1
         assert (ids[last + 1 :] == tokenizer.eos_token_id).all() and (learned[last + 1 :] == 0).all()
     assert not batch["attention_mask"].all()  # some rows are padded

@@ -1,0 +1,56 @@
+"""How a command begins and ends. Nothing here changes a result."""
+
+import argparse
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from src.core.errors import CURES, InputError
+
+PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux
+
+
+def command_line(command: str, description: str | None) -> argparse.ArgumentParser:
+    """The parser of a command: `--help` shows the module's docstring, and an unknown argument ends it with status 2.
+
+    command   as it is typed: `python -m src.stages.train`
+    """
+    return argparse.ArgumentParser(
+        prog=command, description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+
+
+def run_command(main: Callable[[], None]) -> None:
+    """Run a command. What the reader can repair ends it with its message alone and exit status 1; Ctrl-C with 130.
+
+    Any other error keeps its traceback, which tells where the code is at fault.
+    """
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.errno not in CURES:
+            raise
+        place = error.filename or "a file"
+        sys.exit(f"error: {place}: {error.strerror}; {CURES[error.errno]}, and run it again: finished work is kept")
+    except KeyboardInterrupt:
+        print("\nstopped by Ctrl-C; run it again: finished work is kept", file=sys.stderr)
+        sys.exit(130)
+
+
+def end_with_parent() -> None:
+    """End this process when its parent ends, by SIGTERM.
+
+    Linux only; elsewhere the lock of the stage's work folder keeps a second run off (see src/core/journal.py).
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGTERM)
+
+
+def is_orphan() -> bool:
+    """Whether what started this process has ended already, so that process 1 has taken it over (and is no DVC itself)."""
+    return os.getppid() == 1 and b"dvc" not in Path("/proc/1/cmdline").read_bytes()

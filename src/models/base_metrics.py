@@ -1,0 +1,84 @@
+"""What is known of the base: where it comes from, its size, its special tokens, and how it was trained if it was trained here."""
+
+from dataclasses import dataclass
+
+from src.core.shapes import Count, FilledText, NonNegative, PositiveCount, Text
+
+
+@dataclass(frozen=True)
+class Token:
+    """A special token: how the tokenizer writes it, and its row in the vocabulary."""
+
+    token: Text
+    id: Count
+
+
+@dataclass(frozen=True)
+class SpecialTokens:
+    """Special tokens of a checkpoint's tokenizer.
+
+    bos         begins a text; None where the model has no such token
+    eos         ends a text
+    pad         fills a row of a batch; it may be another of the tokens
+    bos_added   whether every prompt is read with `bos` before it
+    vocab_size  tokens that the tokenizer knows, special ones included; the model may have more rows
+    """
+
+    bos: Token | None
+    eos: Token
+    pad: Token
+    bos_added: bool
+    vocab_size: PositiveCount
+
+
+@dataclass(frozen=True)
+class Description:
+    """A checkpoint as it lies on disk: weights of the model, each counted once, and special tokens of the tokenizer."""
+
+    parameters: PositiveCount
+    tokens: SpecialTokens
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a pretrained model came from, beyond `base.source`; the fields are those of BaseMetrics."""
+
+    commit: str | None
+    adapter: str | None
+    adapter_commit: str | None
+
+
+@dataclass(frozen=True)
+class SftMetrics:
+    """How a base was trained here, by supervised fine-tuning.
+
+    examples               texts shown, over all epochs
+    steps                  updates of the weights
+    first_loss, last_loss  nats a token, of the first and the last step that were logged
+    """
+
+    examples: PositiveCount
+    steps: PositiveCount
+    first_loss: NonNegative
+    last_loss: NonNegative
+
+
+@dataclass(frozen=True)
+class BaseMetrics:
+    """metrics/base.json.
+
+    source          `base.source` of the profile
+    parameters      weights of the model, each counted once
+    commit          of a model from the hub, all 40 digits
+    adapter         `base.adapter` of the profile, which is merged into the model
+    adapter_commit  of an adapter from the hub
+    training        of a model that was trained here
+    """
+
+    source: FilledText
+    parameters: PositiveCount
+    tokens: SpecialTokens
+    commit: FilledText | None = None
+    adapter: FilledText | None = None
+    adapter_commit: FilledText | None = None
+    training: SftMetrics | None = None

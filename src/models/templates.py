@@ -1,0 +1,34 @@
+"""How a prompt of the method is wrapped for a model: the text that the model then reads, and nothing else."""
+
+from typing import TYPE_CHECKING
+
+from src.core.errors import InputError
+from src.engines.settings import Template
+from src.models.encoding import PLAIN_ENDING
+
+if TYPE_CHECKING:  # seconds to import, and `--help` needs none of it
+    from transformers import PreTrainedTokenizerBase
+
+# The one template that Abel was tuned on (GAIR-NLP/abel), line breaks exact; a completion is read without it, so that
+# its own "Answer:" is never taken for an answer.
+ABEL = "Question:\n{prompt}\nAnswer:\nLet's think step by step.\n"
+
+
+def wrap_prompt(prompt: str, template: Template, tokenizer: "PreTrainedTokenizerBase") -> str:
+    """The prompt as the model is to read it.
+
+    plain  the prompt and a blank line, for a model without a template
+    chat   the tokenizer's own chat template, one user turn; InputError if the tokenizer has none
+    abel   that of Abel-7B-002
+    """
+    if template == "plain":
+        return prompt + PLAIN_ENDING
+    if template == "abel":
+        return ABEL.format(prompt=prompt)
+    if tokenizer.chat_template is None:
+        raise InputError(
+            f"engine.template is 'chat', but the tokenizer of {tokenizer.name_or_path} has no chat template; "
+            "set engine.template to 'plain' in the profile"
+        )
+    turn = [{"role": "user", "content": prompt}]
+    return str(tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True))

@@ -1,0 +1,133 @@
+"""Put right what DVC leaves half-written when it is killed. The make targets that run DVC do this first.
+
+    python -m src.ops.repair        (make repair)
+
+DVC writes a few files in place. A kill in the milliseconds of that makes every later command fail (each state of the file
+system that a kill can leave was tried, see tests/pipeline/test_repair.py):
+- `dvc.lock` is truncated: it becomes Git's again; what had finished since comes back from the run cache, and nothing runs again.
+- `rwlock`, DVC's list of who reads and writes which file, is empty: it is removed; of a killed process it says nothing.
+- An entry of the run cache is a folder without content: it is removed.
+Its temporary copies beside outputs, which harm nothing but take space, are removed too.
+
+What is used here of DVC's private API is held by tests/contracts/test_dvc.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from src.core.command import command_line, run_command
+from src.core.errors import InputError
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
+
+TEMPORARY = re.compile(r"\.[\w-]{22}\.tmp")  # what dvc_objects calls a copy until it is complete
+
+
+def is_readable(repo: Repo, lock_file: Path) -> bool:
+    """Whether DVC can read a dvc.lock."""
+    from dvc.dvcfile import Lockfile
+    from dvc.exceptions import DvcException
+
+    try:
+        Lockfile(repo, str(lock_file)).load()
+    except DvcException:
+        return False
+    return True
+
+
+def repair_lock_file(repo: Repo, root: Path) -> Iterator[str]:
+    """Put Git's dvc.lock, or none, in the place of one that DVC cannot read; that one is kept under .dvc/tmp."""
+    from dvc.dvcfile import LOCK_FILE
+
+    path = root / LOCK_FILE
+    if not path.exists() or is_readable(repo, path):
+        return
+    # One line for a file that Git keeps, more for one that is being merged: that is its user's to resolve.
+    kept = subprocess.run(["git", "ls-files", "--stage", LOCK_FILE], cwd=root, capture_output=True, text=True, check=True)
+    versions = kept.stdout.splitlines()
+    if len(versions) > 1:
+        return
+    truncated = root / f".dvc/tmp/{LOCK_FILE}.truncated"
+    path.replace(truncated)
+    if versions:
+        subprocess.run(["git", "restore", LOCK_FILE], cwd=root, check=True)
+    now = "as Git has it" if versions else "begun anew"
+    yield f"{LOCK_FILE} was truncated: it is {now} (the truncated one: {truncated.relative_to(root)})"
+
+
+def remove_unreadable_rwlocks(repo: Repo, root: Path) -> Iterator[str]:
+    """Remove an rwlock that is no JSON, of the repository and of its experiments, while no other DVC writes it."""
+    from dvc.lock import make_lock
+    from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
+
+    for folder in (root / ".dvc/tmp", root / ".dvc/tmp/exps"):
+        path = folder / RWLOCK_FILE
+        if not path.exists():
+            continue
+        with make_lock(str(folder / RWLOCK_LOCK), str(folder), hardlink_lock=repo.config["core"].get("hardlink_lock", False)):
+            try:
+                json.loads(path.read_bytes())
+            except ValueError:
+                path.unlink()
+                yield f"{path.relative_to(root)} was truncated: removed"
+
+
+def remove_empty_run_cache_entries(repo: Repo, root: Path) -> Iterator[str]:
+    """Remove the folders of the run cache that hold nothing."""
+    for entry in Path(repo.stage_cache.cache_dir).glob("*/*"):
+        if not any(entry.iterdir()):
+            entry.rmdir()
+            yield f"{os.path.relpath(entry, root)} was an entry without content: removed"
+
+
+def remove_copies(root: Path) -> Iterator[str]:
+    """Remove the temporary copies beside outputs."""
+    for path in (*root.glob(".*.tmp"), *root.glob("*/.*.tmp")):
+        if TEMPORARY.fullmatch(path.name):
+            path.unlink()
+            yield f"{path.relative_to(root)} was a copy that DVC did not complete: removed"
+
+
+def repair(folder: Path = Path()) -> Iterator[str]:
+    """Repair the checkout that holds `folder`; a line for each thing that was done. Where another DVC is writing, nothing is."""
+    from dvc.exceptions import DvcException
+    from dvc.lock import LockError
+    from dvc.repo import Repo
+
+    try:
+        repo = Repo(folder)
+    except DvcException as error:
+        raise InputError(f"{folder.resolve()}: {error}") from error
+    except sqlite3.Error as error:
+        raise InputError(
+            f"{folder.resolve()}: DVC cannot write its own notes ({error}): free space in .dvc/tmp and /var/tmp/dvc, or lift "
+            "the limit of file sizes (ulimit -f), and run it again: finished work is kept"
+        ) from error
+    root = Path(repo.root_dir)
+    try:
+        with repo.lock:
+            yield from repair_lock_file(repo, root)
+            yield from remove_unreadable_rwlocks(repo, root)
+            yield from remove_empty_run_cache_entries(repo, root)
+            yield from remove_copies(root)
+    except LockError:
+        return
+
+
+def main() -> None:
+    command_line("python -m src.ops.repair", __doc__).parse_args()
+    for line in repair():
+        print(f"repaired after a kill of DVC: {line}")
+
+
+if __name__ == "__main__":
+    run_command(main)

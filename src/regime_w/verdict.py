@@ -1,0 +1,144 @@
+"""What the test set says about coherence against baseline: the verdict, and the questions that it rests on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from src.core.shapes import Count, FilledText, NumberText, PositiveCount, Share, Text
+from src.regime_w.statistics import (
+    Interval,
+    check_level,
+    difference_at_power,
+    mcnemar_exact,
+    paired_bootstrap_interval,
+    smallest_detectable_difference,
+    wilson_interval,
+)
+
+# Of two shares: below zero where coherence is worse.
+Difference = Annotated[float, Field(ge=-1, le=1)]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Of both policies on one test set. Accuracies and differences are shares, 0.01 is one point.
+
+    difference                      coherence - baseline, with the bounds ci_low and ci_high of its interval
+    p_value                         of the exact McNemar test
+    fixed, broken                   questions that only coherence, only baseline answers correctly
+    smallest_detectable_difference  None where no outcome would have been significant
+    difference_at_power             None where no true difference would have been found so often
+    """
+
+    verdict: Literal["improved", "worse", "no evidence"]
+    questions: PositiveCount
+    baseline_accuracy: Share
+    coherence_accuracy: Share
+    difference: Difference
+    ci_low: Difference
+    ci_high: Difference
+    p_value: Share
+    fixed: Count
+    broken: Count
+    smallest_detectable_difference: Share | None
+    difference_at_power: Share | None
+
+
+@dataclass(frozen=True)
+class RunVerdict(Verdict):
+    """metrics/verdict.json. Of questions scored on two sets it is the verdict on Platinum; `gsm8k` is GSM8K's own test's."""
+
+    gsm8k: Verdict | None = None
+
+
+@dataclass(frozen=True)
+class ChangedQuestion:
+    """A record of outputs/changed_questions.jsonl: a question that only one policy answers correctly, and both texts."""
+
+    IDENTITY: ClassVar[tuple[str, ...]] = ("id",)
+    MAY_BE_EMPTY: ClassVar[bool] = True  # two policies may agree on everything
+
+    id: FilledText
+    change: Literal["fixed", "broken"]
+    question: FilledText
+    gold: NumberText
+    baseline_text: Text
+    coherence_text: Text
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The verdict, the intervals of both accuracies, and the ids of the questions fixed and broken, each in sorted order."""
+
+    verdict: Verdict
+    baseline_interval: Interval
+    coherence_interval: Interval
+    fixed_ids: tuple[str, ...]
+    broken_ids: tuple[str, ...]
+
+
+def _check_same_questions(baseline: Mapping[str, bool], coherence: Mapping[str, bool]) -> None:
+    if not baseline and not coherence:
+        raise ValueError("no questions to compare: both policies' results are empty")
+    sides = {
+        "baseline": sorted(baseline.keys() - coherence.keys()),
+        "coherence": sorted(coherence.keys() - baseline.keys()),
+    }
+    if any(sides.values()):
+        details = "; ".join(
+            f"{len(ids)} only in {side}: {', '.join(ids[:5])}{' …' if len(ids) > 5 else ''}" for side, ids in sides.items() if ids
+        )
+        raise ValueError(
+            f"the policies answered different questions (baseline {len(baseline)}, "
+            f"coherence {len(coherence)}): {details}. Evaluate both on the same test set"
+        )
+
+
+def paired_verdict(
+    baseline_correct: Mapping[str, bool],
+    coherence_correct: Mapping[str, bool],
+    alpha: float = 0.05,
+    confidence: float = 0.95,
+    power: float = 0.8,
+) -> Comparison:
+    """Compare the policies by question id -> answered correctly.
+
+    `improved` or `worse` where exact McNemar gives p < alpha, by the side that has more discordant
+    questions; otherwise `no evidence`, which is not evidence of no difference.
+    `confidence` is that of all three intervals, and `power` the one at which `difference_at_power` states
+    the difference that would have been found.
+    Raises ValueError where the two do not hold the same question ids, or none, and for an impossible level.
+    """
+    check_level("alpha", alpha)
+    _check_same_questions(baseline_correct, coherence_correct)
+    ids = sorted(baseline_correct)
+    fixed_ids = tuple(i for i in ids if coherence_correct[i] and not baseline_correct[i])
+    broken_ids = tuple(i for i in ids if baseline_correct[i] and not coherence_correct[i])
+    n, fixed, broken = len(ids), len(fixed_ids), len(broken_ids)
+    correct_before, correct_after = sum(baseline_correct.values()), sum(coherence_correct.values())
+    p_value = mcnemar_exact(fixed, broken)
+    interval = paired_bootstrap_interval(fixed, broken, n, confidence)
+
+    verdict = Verdict(
+        verdict="no evidence" if p_value >= alpha else "improved" if fixed > broken else "worse",
+        questions=n,
+        baseline_accuracy=correct_before / n,
+        coherence_accuracy=correct_after / n,
+        difference=(fixed - broken) / n,
+        ci_low=interval.low,
+        ci_high=interval.high,
+        p_value=p_value,
+        fixed=fixed,
+        broken=broken,
+        smallest_detectable_difference=smallest_detectable_difference(fixed + broken, n, alpha),
+        difference_at_power=difference_at_power(fixed + broken, n, power, alpha),
+    )
+    return Comparison(
+        verdict=verdict,
+        baseline_interval=wilson_interval(correct_before, n, confidence),
+        coherence_interval=wilson_interval(correct_after, n, confidence),
+        fixed_ids=fixed_ids,
+        broken_ids=broken_ids,
+    )

@@ -1,0 +1,159 @@
+"""What src/training uses of TRL and of transformers' Trainer beyond their documented API: still there, and still what it was.
+
+All of it stands in two modules, src/training/trl_api.py and src/training/trainer_logs.py. A failure says what to look at.
+"""
+
+import math
+from types import ModuleType
+
+import pytest
+import torch
+from transformers import TrainerCallback, trainer_pt_utils
+from trl import DPOTrainer
+
+from src.training import trainer_logs
+from tests.training.runs import make_pairs, training_settings
+
+LOG_KEYS = [name for name in vars(trainer_logs) if name.isupper()]
+# Of 10 pairs of these lengths, two a step, seed 0, in the first epoch.
+LENGTHS, ORDER = [5, 1, 4, 2, 3, 9, 8, 7, 6, 0], [5, 1, 4, 7, 3, 9, 8, 0, 6, 2]
+
+
+@pytest.fixture(scope="module")
+def api() -> ModuleType:
+    from src.training import trl_api  # here, so that what is missing fails the test that is for it, with its sentence
+
+    return trl_api
+
+
+class Recorder(TrainerCallback):
+    """Keeps the loss of each log, and the loss of the history's last row at that time."""
+
+    def __init__(self) -> None:
+        self.losses: list[tuple[float, float]] = []
+
+    def on_log(self, args, state, control, logs, **_) -> None:
+        if "loss" in logs:
+            self.losses.append((logs["loss"], state.log_history[-1]["loss"]))
+
+
+@pytest.fixture(scope="module")
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture(scope="module")
+def trainer(questions, checkpoint, recorder, tmp_path_factory) -> DPOTrainer:
+    """A trainer that has trained on 12 pairs, 4 a step, for two epochs."""
+    from src.training.callbacks import Watch
+    from src.training.dpo import build_trainer
+
+    built = build_trainer(make_pairs(questions[:12]), training_settings(), checkpoint, tmp_path_factory.mktemp("work"))
+    built.remove_callback(Watch)  # it reads the log, which is looked at below
+    built.add_callback(recorder)
+    built.train()
+    return built
+
+
+@pytest.mark.parametrize("name", ["_prepare_inputs", "compute_loss_context_manager", "compute_loss", "_get_train_sampler"])
+def test_the_trainer_has_the_methods_that_are_called_or_replaced(name):
+    assert callable(getattr(DPOTrainer, name, None)), (
+        f"DPOTrainer has no method {name} any more: look at first_batch and PairTrainer in src/training/trl_api.py, "
+        "and at trl/trainer/dpo_trainer.py for what took its place"
+    )
+
+
+def test_the_length_groups_of_transformers_are_there():
+    assert hasattr(trainer_pt_utils, "get_length_grouped_indices"), (
+        "transformers.trainer_pt_utils has no get_length_grouped_indices any more: LengthGroups in src/training/trl_api.py "
+        "must group the pairs itself, in the same order"
+    )
+
+
+def test_the_length_groups_are_in_the_order_that_trained_the_adapters_so_far(api):
+    assert list(api.LengthGroups(LENGTHS, step_size=2, seed=0)) == ORDER, (
+        "get_length_grouped_indices gives another order than it did: every adapter will have other weights; "
+        "look at LengthGroups in src/training/trl_api.py"
+    )
+
+
+def test_the_trainer_takes_its_order_from_our_sampler(api, trainer):
+    loader = trainer.get_train_dataloader()
+    inner = loader.batch_sampler
+    sampler = getattr(inner, "sampler", None) or inner.batch_sampler.sampler
+    assert isinstance(sampler, api.LengthGroups), (
+        f"the trainer draws pairs by {type(sampler).__name__}: Trainer.get_train_dataloader does not call _get_train_sampler "
+        "any more; look at PairTrainer in src/training/trl_api.py"
+    )
+    loader.set_epoch(7)
+    assert sampler.epoch == 7, (
+        "accelerate's data loader does not tell the sampler its epoch any more, so that every epoch has the same order; "
+        "look at LengthGroups.set_epoch in src/training/trl_api.py"
+    )
+
+
+@pytest.mark.parametrize("column", ["PROMPT", "PROMPT_IDS", "LENGTH"])
+def test_the_dataset_keeps_our_columns_and_has_the_tokens_of_the_prompt(api, trainer, column):
+    assert getattr(api, column) in trainer.train_dataset.column_names, (
+        f"DPOTrainer's dataset has no column {getattr(api, column)!r} (it has {trainer.train_dataset.column_names}): "
+        "look at encoded_prompts and PairTrainer in src/training/trl_api.py, and at DPOTrainer._prepare_dataset"
+    )
+
+
+def test_a_batch_holds_chosen_rows_and_then_rejected_ones_with_a_mask_of_completions(api, trainer):
+    rows = [trainer.train_dataset[place] for place in range(3)]
+    batch = trainer.data_collator(rows)
+    assert api.COMPLETION_MASK in batch, (
+        f"DPOTrainer's batches have no {api.COMPLETION_MASK!r} (they have {sorted(batch)}): look at first_batch in "
+        "src/training/trl_api.py, and at DataCollatorForPreference in trl/trainer/dpo_trainer.py"
+    )
+    lengths = [len(row[side]) for side in ("chosen_ids", "rejected_ids") for row in rows]
+    assert batch[api.COMPLETION_MASK].sum(dim=1).tolist() == lengths, (
+        "DPOTrainer's batches are no longer the chosen rows and then the rejected ones: look at first_batch in "
+        "src/training/trl_api.py, which counts the tokens of the first half"
+    )
+
+
+def test_the_first_batch_has_the_log_probability_of_its_chosen_texts(api, trainer):
+    assert "train" in getattr(trainer, "_metrics", {}), (
+        "DPOTrainer keeps no record of its passes in _metrics['train'] any more: look at first_batch in "
+        "src/training/trl_api.py, and at what DPOTrainer.log reads"
+    )
+    trainer._metrics["train"].clear()
+    found = api.first_batch(trainer)
+    rows = [trainer.train_dataset[place] for place in range(4)]
+    with torch.no_grad():
+        by_hand = [_chosen_logp(trainer, row[api.PROMPT_IDS], row["chosen_ids"]) for row in rows]
+    assert found.chosen_nats == pytest.approx(-sum(by_hand) / sum(len(row["chosen_ids"]) for row in rows), rel=1e-4), (
+        "DPOTrainer's own record of logps/chosen is no longer the sum over a text, mean over the pairs: look at first_batch in "
+        "src/training/trl_api.py, and at _metrics in trl/trainer/dpo_trainer.py"
+    )
+    assert not trainer._metrics["train"], "first_batch leaves records in DPOTrainer._metrics, which the first step would average"
+    assert math.isfinite(found.loss.item()) and found.loss.requires_grad
+
+
+def _chosen_logp(trainer: DPOTrainer, prompt: list[int], chosen: list[int]) -> float:
+    tokens = torch.tensor([prompt + chosen])
+    logps = trainer.model(input_ids=tokens).logits.log_softmax(-1)[0, :-1].gather(1, tokens[0, 1:, None])
+    return logps[-len(chosen) :].sum().item()
+
+
+@pytest.mark.parametrize("name", LOG_KEYS)
+def test_every_step_is_logged_with_the_figures_that_are_kept(trainer, name):
+    key, history = getattr(trainer_logs, name), trainer.state.log_history
+    rows = [row for row in history if trainer_logs.is_of_step(row)]
+    assert len(rows) == trainer.state.global_step == 6, (
+        f"{len(rows)} of {trainer.state.global_step} steps are logged with {trainer_logs.LOSS!r}: look at "
+        "src/training/trainer_logs.py, and at Trainer.log"
+    )
+    assert all(key in row for row in rows), (
+        f"the trainer's log has no {key!r} any more (it has {sorted(rows[0])}): look at {name} in "
+        "src/training/trainer_logs.py, and at DPOTrainer.log"
+    )
+
+
+def test_a_log_is_in_the_history_when_the_callbacks_hear_of_it(trainer, recorder):
+    assert len(recorder.losses) == 6 and all(logged == last for logged, last in recorder.losses), (
+        "Trainer.log calls the callbacks before the row is in state.log_history: Watch in src/training/callbacks.py would "
+        "warn of a collapse a step late"
+    )

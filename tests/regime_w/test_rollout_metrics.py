@@ -1,0 +1,73 @@
+"""Figures over rollouts, counted by hand."""
+
+from dataclasses import replace
+from statistics import pstdev
+
+import pytest
+
+from src.core.errors import InputError
+from src.core.records import read_metrics, write_metrics
+from src.regime_w.arms import ARM_NAMES
+from src.regime_w.rollout_metrics import ArmAccuracy, Distribution, RolloutMetrics, distribution, rollout_metrics
+from tests.regime_w.builders import rollout, scored
+
+
+def test_a_distribution_has_the_deviation_of_a_population():
+    """Of 1, 2, 3, 6: mean 3, squared deviations 4, 1, 0 and 9, a mean of 3.5."""
+    assert distribution([1, 2, 3, 6]) == Distribution(mean=3, std=pytest.approx(3.5**0.5), min=1, max=6)
+    assert distribution([0.25]) == Distribution(mean=0.25, std=0.0, min=0.25, max=0.25)
+
+
+@pytest.mark.parametrize("value", [0.1, 0.3, 0.7, 1 / 3])
+def test_equal_values_have_no_deviation_whatever_their_last_bits(value):
+    assert distribution([value] * 7).std == 0
+
+
+def test_figures_counted_by_hand():
+    """Two questions. In the first all arms are right; in the second only wolfram_0 is, and two others have no answer."""
+    first = rollout([scored(arm, reward=1.0) for arm in ARM_NAMES], s_end=1.0, s_path=0.5, s_cf=1.0)
+    answers = dict.fromkeys(ARM_NAMES, "3") | {"wolfram_0": "2", "maudlin_0": None, "maudlin_cf1": None}
+    second = rollout(
+        [
+            scored(
+                arm,
+                answer=answers[arm],
+                correct=arm == "wolfram_0",
+                reward=0.5,
+                finish_reason="length" if arm == "maudlin_0" else "stop",
+            )
+            for arm in ARM_NAMES
+        ],
+        question_id="q2",
+        s_end=0.5,
+        s_path=0.5,
+        s_cf=0.0,
+    )
+    assert rollout_metrics([first, second]) == RolloutMetrics(
+        questions=2,
+        trajectories=22,
+        s_end=Distribution(mean=0.75, std=0.25, min=0.5, max=1.0),
+        s_path=Distribution(mean=0.5, std=0.0, min=0.5, max=0.5),
+        s_cf=Distribution(mean=0.5, std=0.5, min=0.0, max=1.0),
+        reward=Distribution(mean=0.75, std=0.25, min=0.5, max=1.0),
+        no_answer_share=2 / 22,
+        truncated_share=1 / 22,
+        arms=(ArmAccuracy("wolfram_0", 1.0), *(ArmAccuracy(arm, 0.5) for arm in ARM_NAMES[1:])),
+    )
+
+
+def test_the_reward_is_over_trajectories_and_the_scores_are_over_questions():
+    rewards = [place / 16 for place in range(len(ARM_NAMES))]
+    one = rollout([scored(arm, reward=reward) for arm, reward in zip(ARM_NAMES, rewards, strict=True)], s_end=0.125)
+    metrics = rollout_metrics([one])
+    assert metrics.reward == Distribution(mean=5 / 16, std=pytest.approx(pstdev(rewards)), min=0.0, max=10 / 16)
+    assert metrics.s_end == Distribution(mean=0.125, std=0.0, min=0.125, max=0.125)
+
+
+def test_metrics_are_read_as_they_were_written_and_lack_no_arms(tmp_path):
+    metrics = rollout_metrics([rollout()])
+    write_metrics(tmp_path / "rollouts.json", metrics)
+    assert read_metrics(tmp_path / "rollouts.json", RolloutMetrics) == metrics
+    write_metrics(tmp_path / "rollouts.json", replace(metrics, arms=()))
+    with pytest.raises(InputError, match=r"rollouts.json: key 'arms' is \[\]: it must have at least 1 item, not 0"):
+        read_metrics(tmp_path / "rollouts.json", RolloutMetrics)

@@ -1,0 +1,80 @@
+"""Stage `answer`: every test question is asked once, greedily, by the canonical prompt, of the base or of the tuned policy."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM
+
+from src.core.errors import InputError
+from src.core.records import read_records, write_records
+from src.engines.interface import Request
+from src.engines.transformers_engine import TransformersEngine
+from src.regime_w.arms import canonical_prompt
+from src.regime_w.questions import Question
+from src.regime_w.texts import PolicyText
+from src.stages import answer
+from tests.profiles import profile_text
+
+
+@pytest.fixture
+def folder(checkpoint: Path, questions: list[Question], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What the stage reads, for six questions and an adapter of noise."""
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles/test.yaml").write_text(profile_text({"answer.max_tokens": 9}))
+    (tmp_path / "params.yaml").write_text("profile: test\n")
+    write_records(tmp_path / "data/test.jsonl", Question, questions[:6])
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints/base").symlink_to(checkpoint)
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)
+    config = LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM")
+    get_peft_model(model, config).save_pretrained(tmp_path / "checkpoints/dpo_coherence_lora")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(monkeypatch: pytest.MonkeyPatch, policy: str) -> list[PolicyText]:
+    monkeypatch.setattr("sys.argv", ["answer", policy])
+    answer.main()
+    return read_records(Path(f"outputs/{policy}_answers.jsonl"), PolicyText)
+
+
+def greedy_texts(engine: TransformersEngine, questions: list[Question]) -> list[PolicyText]:
+    requests = [Request(q.id, canonical_prompt(q.question) + "\n\n", 0.0, 0, 9) for q in questions]
+    wrote = {c.key: c for c in engine.generate(requests)}
+    return [PolicyText(q.id, wrote[q.id].text, wrote[q.id].n_tokens, wrote[q.id].finish_reason) for q in questions]
+
+
+def test_each_policy_writes_its_own_greedy_texts(folder, checkpoint, questions, monkeypatch):
+    baseline, coherence = run(monkeypatch, "baseline"), run(monkeypatch, "coherence")
+    assert baseline == greedy_texts(TransformersEngine(checkpoint, 3), questions[:6])
+    tuned = TransformersEngine(checkpoint, 3, adapter_folder=folder / "checkpoints/dpo_coherence_lora")
+    assert coherence == greedy_texts(tuned, questions[:6])
+    assert all(one.text != other.text for one, other in zip(baseline, coherence, strict=True))
+
+
+def test_the_baseline_needs_no_adapter_and_the_tuned_policy_does(folder, monkeypatch):
+    (folder / "checkpoints/dpo_coherence_lora").rename(folder / "elsewhere")
+    assert len(run(monkeypatch, "baseline")) == 6
+    with pytest.raises(InputError, match=r"dpo_coherence_lora: no such checkpoint; .*\(`dvc repro train`\)"):
+        run(monkeypatch, "coherence")
+
+
+def test_a_test_set_in_which_no_question_decides_is_refused_before_any_is_asked(folder, questions, monkeypatch):
+    dropped = [replace(question, gsm8k_gold=question.gold, in_platinum=False) for question in questions[:6]]
+    write_records(folder / "data/test.jsonl", Question, dropped)
+    with pytest.raises(InputError, match="^data/test.jsonl: no question is in GSM8K-Platinum, which decides; run `dvc repro"):
+        run(monkeypatch, "baseline")
+    assert not (folder / ".work").exists()
+
+
+@pytest.mark.parametrize("arguments", [[], ["both"], ["baseline", "--again"]])
+def test_another_policy_is_refused(folder, monkeypatch, arguments, capsys):
+    monkeypatch.setattr("sys.argv", ["answer", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        answer.main()
+    assert ended.value.code == 2 and "usage: python -m src.stages.answer" in capsys.readouterr().err
+    assert not (folder / "outputs").exists()

@@ -1,0 +1,79 @@
+"""Stage `report`: metrics of a whole run become one page, the chosen policy's figures and the criteria."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from src.core.errors import InputError
+from src.core.records import read_metrics, write_metrics
+from src.regime_w.criteria import CriteriaMetrics, CriteriaSettings, judge
+from src.report.page import render
+from src.stages import report
+from src.stages.report import PolicyMetrics
+from tests.report.pages import BASELINE, COHERENCE, page
+from tests.stages.small_run import PARAMS, run
+
+METRICS = {
+    "rollouts": page().rollouts,
+    "prefs": page().prefs,
+    "train": page().train,
+    "verdict": page().verdict,
+    "baseline": BASELINE,
+    "coherence": COHERENCE,
+}
+CRITERIA = PARAMS["criteria"] | {"min_pairs": 3000, "max_pairs": 5000}
+
+
+def run_report(folder: Path, monkeypatch: pytest.MonkeyPatch, **params) -> str:
+    for name, metrics in METRICS.items():
+        write_metrics(folder / f"metrics/{name}.json", metrics)
+    run(report.main, folder, monkeypatch, **({"criteria": CRITERIA} | params))
+    return (folder / "report.md").read_text()
+
+
+@pytest.mark.parametrize(("policy", "metrics"), [("baseline", BASELINE), ("coherence", COHERENCE)])
+def test_the_chosen_policys_figures_stand_flat_in_eval_json(tmp_path, monkeypatch, policy, metrics):
+    run_report(tmp_path, monkeypatch, policy=policy)
+    assert read_metrics(Path("metrics/eval.json"), PolicyMetrics) == PolicyMetrics(policy=policy, **vars(metrics))
+    written = json.loads(Path("metrics/eval.json").read_text())
+    assert list(written)[:2] == ["policy", "accuracy"] and not any(isinstance(value, dict) for value in written.values())
+
+
+def test_the_policy_changes_no_other_output(tmp_path, monkeypatch):
+    pages = {run_report(tmp_path, monkeypatch, policy=policy) for policy in ("baseline", "coherence")}
+    assert len(pages) == 1
+
+
+def test_the_criteria_are_flat(tmp_path, monkeypatch, capsys):
+    text = run_report(tmp_path, monkeypatch)
+    assert read_metrics(Path("metrics/criteria.json"), CriteriaMetrics) == CriteriaMetrics(True, True, True, True, True, hold=5)
+    assert "## Criteria: 5 of 5 hold" in text
+    assert capsys.readouterr().out == "report: improved, 5.87 points, 5 of 5 criteria hold\n"
+
+
+def test_a_criterion_that_fails_is_reported_and_stops_nothing(tmp_path, monkeypatch):
+    text = run_report(tmp_path, monkeypatch, criteria=CRITERIA | {"max_pairs": 4000})
+    criteria = read_metrics(Path("metrics/criteria.json"), CriteriaMetrics)
+    assert (criteria.pairs, criteria.hold) == (False, 4)
+    assert "| pairs | **fails** | 3,000 to 4,000 pairs, 70% ± 15% of them correctness | 4,397 pairs, 74.1% correctness |" in text
+
+
+def test_the_page_is_of_this_run(tmp_path, monkeypatch):
+    text = run_report(tmp_path, monkeypatch, profile="large", seed=7, compare={"alpha": 0.05, "confidence": 0.9})
+    settings = CriteriaSettings(**CRITERIA)
+    criteria = judge(page().rollouts, page().prefs, page().train, page().verdict, settings)
+    assert text == render(page(profile="large", seed=7, confidence=0.9, criteria=tuple(criteria)))
+
+
+def test_metrics_that_are_not_as_they_must_be_are_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(METRICS, "verdict", replace(page().verdict, questions=0))
+    with pytest.raises(InputError, match="metrics/verdict.json: key 'questions' is 0: it must be greater than or equal to 1"):
+        run_report(tmp_path, monkeypatch)
+    assert not (tmp_path / "report.md").exists()
+
+
+def test_an_unknown_policy_is_refused(tmp_path, monkeypatch):
+    with pytest.raises(InputError, match="params.yaml: policy is 'basline'.*did you mean 'baseline'"):
+        run_report(tmp_path, monkeypatch, policy="basline")

@@ -1,0 +1,119 @@
+"""The README and docs/ against the repository: commands exist, files are there, figures are the committed run's."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+PAGES = {path.relative_to(ROOT).as_posix(): path.read_text() for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md")}
+PAGES |= {f"docs/{path.name}": path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))}
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+MAKEFILE = (ROOT / "Makefile").read_text()
+
+
+def shell_lines(page: str) -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", PAGES[page], flags=re.S)
+    return [line.split("#")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_make_target_that_it_names_exists(page):
+    patterns = [target.replace("%", "[a-z-]+") for target in re.findall(r"^([a-z%-]+):", MAKEFILE, flags=re.M)]
+    named = {line.split()[1] for line in shell_lines(page) if line.startswith("make ")}
+    named |= set(re.findall(r"`make ([a-z-]+)[` ]", PAGES[page]))
+    wrong = {name for name in named if not any(re.fullmatch(pattern, name) for pattern in patterns)}
+    assert not wrong
+    for name in named:
+        if name.startswith("sweep-"):
+            assert (ROOT / f"sweeps/{name.removeprefix('sweep-')}.yaml").exists()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_parameter_that_a_command_sets_exists(page):
+    for file, key in re.findall(r"-S '?(?:([\w/]+\.yaml):)?([a-z_.]+)=", "\n".join(shell_lines(page))):
+        value = yaml.safe_load((ROOT / (file or "params.yaml")).read_text())
+        for part in key.split("."):
+            assert part in value, f"{file}:{key}"
+            value = value[part]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_path_of_ours_that_it_names_exists(page):
+    for path in re.findall(r"`((?:src|profiles|tests|bench|scripts|sweeps|docs)/[\w./-]+)`", PAGES[page]):
+        assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_to_a_file(page):
+    for link in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", PAGES[page]):
+        if not link.startswith("http"):
+            assert ((ROOT / page).parent / link).exists(), link
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_module_that_a_command_runs_exists(page):
+    for module in re.findall(r"python -m ((?:src|bench|tests)(?:\.\w+)+)\b(?!\.<)", PAGES[page]):
+        assert (ROOT / f"{module.replace('.', '/')}.py").exists(), module
+
+
+def test_every_stage_stands_in_the_table_and_no_other():
+    table = README.split("| stage | reads | writes |")[1].split("\n\n")[0]
+    cells = [row.split("|")[1] for row in table.splitlines()[2:]]
+    named = {name.partition("@")[0] for cell in cells for name in cell.replace(",", " ").split()}
+    assert named == set(STAGES)
+
+
+def test_every_file_that_a_stage_writes_stands_in_the_table():
+    for name, stage in STAGES.items():
+        stage = stage.get("do", stage)
+        for kind in ("outs", "metrics", "plots"):
+            for out in stage.get(kind, []):
+                path = out if isinstance(out, str) else next(iter(out))
+                assert re.sub(r"\$\{\w+\}", "<policy>", path) in README, f"{name}: {path}"
+
+
+def test_the_change_that_it_shows_is_that_of_the_committed_run():
+    shown = {row[1]: row[2:4] for line in README.splitlines() if (row := line.split()) and row[0] == "metrics/eval.json"}
+    for index, policy in enumerate(("baseline", "coherence")):
+        metrics = json.loads((ROOT / f"metrics/{policy}.json").read_text())
+        for name in ("accuracy", "ci_low", "ci_high", "correct", "mean_tokens"):
+            assert float(shown[name][index]) == round(metrics[name], 5), f"{policy}: {name}"
+
+
+def test_the_verdict_that_it_shows_is_that_of_the_committed_run():
+    verdict = json.loads((ROOT / "metrics/verdict.json").read_text())
+    prefs = json.loads((ROOT / "metrics/prefs.json").read_text())
+    assert f"**{verdict['verdict']}**" in README
+    low, high = (f"{100 * verdict[bound]:.2f}" for bound in ("ci_low", "ci_high"))
+    assert (
+        f"Difference {100 * verdict['difference']:+.2f} points ({low} to {high}), exact McNemar p = {verdict['p_value']:.2g}, "
+        f"{verdict['fixed']} questions fixed and {verdict['broken']} broken." in README
+    )
+    assert f"{prefs['pairs']:,}, {prefs['correctness_share']:.1%}".replace("%", " %") in README
+    for policy in ("baseline", "coherence"):
+        metrics = json.loads((ROOT / f"metrics/{policy}.json").read_text())
+        share, low, high = (f"{100 * metrics[key]:.2f}" for key in ("accuracy", "ci_low", "ci_high"))
+        assert f"| {policy} | {metrics['correct']:,} of {metrics['questions']:,} | {share} % | {low} – {high} |" in README
+
+
+def test_the_sweeps_are_of_the_committed_run():
+    """Each has a row a point, and its point of the profile's own settings ends as the run did."""
+    verdict = json.loads((ROOT / "metrics/verdict.json").read_text())
+    for name, own in (("learning-rate", "5e-5"), ("scoring-weights", "all")):
+        page = (ROOT / f"sweeps/{name}.md").read_text()
+        rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("|")][2:]
+        points = yaml.safe_load((ROOT / f"sweeps/{name}.yaml").read_text())["points"]
+        assert [row[0] for row in rows] == [point["name"] for point in points]
+        [row] = [row for row in rows if row[0] == own]
+        assert row[4] == f"{verdict['fixed']} / {verdict['broken']}"
+        assert f"sweeps/{name}.md" in PAGES["docs/experiments.md"] and (ROOT / f"sweeps/{name}.svg").exists()
+
+
+def test_the_shares_of_bare_answers_that_the_sandbox_page_names_are_the_profile_s():
+    sandbox = yaml.safe_load((ROOT / "profiles/sandbox.yaml").read_text())["base"]["sandbox"]
+    shares = (sandbox["answer_only_wolfram"], sandbox["answer_only_maudlin"])
+    assert f"({shares[0]:.0%} as wolfram, {shares[1]:.0%} as maudlin)".replace("%", " %") in PAGES["docs/sandbox.md"]
