@@ -54,6 +54,9 @@ lock:  ## write constraints.txt and versions.yaml from the requirements (over th
 	.venv-lock/$(PIP) install --quiet uv packaging -c constraints.txt
 	.venv-lock/bin/python -m src.ops.lock
 
+# Tests run a file by a process; the models of most are so small that one thread is the fastest.
+PARALLEL := -n logical --maxprocesses 4 --dist loadfile
+PYTEST := $(ENVIRONMENT) OMP_NUM_THREADS=1 python -m pytest
 # What a commit must pass: no model is trained and no pipeline runs.
 check: $(VENV)/.installed-dev  ## install, and run lint, format, types and the tests that are not slow
 	$(ENVIRONMENT) ruff check .
@@ -61,11 +64,10 @@ check: $(VENV)/.installed-dev  ## install, and run lint, format, types and the t
 	$(ENVIRONMENT) python -m mypy
 	$(ENVIRONMENT) python -m src.ops.lock --check
 	$(ENVIRONMENT) python -m src.ops.deps --check
-	$(ENVIRONMENT) python -m pytest -m "not slow" $(PARALLEL)
+	$(PYTEST) -m "not slow" $(PARALLEL)
 
-PARALLEL := -n logical --maxprocesses 4 --dist loadfile
 test: check  ## check, and then run the slow tests: all but those of vLLM
-	$(ENVIRONMENT) python -m pytest -m slow $(PARALLEL)
+	$(PYTEST) -m slow $(PARALLEL)
 
 test-vllm: $(VLLM_VENV)/.installed  ## install vLLM's build for CPUs in an environment of its own, and run its tests
 	PATH="$(CURDIR)/$(VLLM_VENV)/bin:$$PATH" python -m pytest -m vllm

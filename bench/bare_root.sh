@@ -78,7 +78,7 @@ SETTINGS="export HOME=/home/ubuntu REGIME_W_BUCKET=results/regime-w REGIME_W_END
 # The repository is cloned on the host, so that the script itself has to install git.
 clone() {
   git clone --quiet --no-hardlinks "$CHECKOUT" "$ROOT/home/ubuntu/regime_w"
-  sed -n '/^TINY_PROFILE = """/,/^"""$/p' "$CHECKOUT/tests/pipeline/conftest.py" | sed '1d;$d' \
+  (cd "$CHECKOUT" && .venv/bin/python -c 'from tests.profiles import profile_text; print(profile_text())') \
     >"$ROOT/home/ubuntu/regime_w/profiles/tiny.yaml"
   chroot "$ROOT" chown -R ubuntu:ubuntu /home/ubuntu/regime_w
 }

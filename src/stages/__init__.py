@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from src.core.command import end_with_parent, is_orphan, run_command
+from src.core.command import end_with_parent, is_orphan, run_command, share_cores
 
 
 def run_stage(main: Callable[[], None]) -> None:
@@ -16,9 +16,5 @@ def run_stage(main: Callable[[], None]) -> None:
         end_with_parent()
         if sys.platform == "linux" and is_orphan():
             sys.exit("error: the DVC that started this stage has ended; run `dvc repro` again")
-    # Threads of OpenMP that wait by spinning take the cores from any other busy process: beside one, training on two cores
-    # took five times as long. Asleep at once, they took a tenth longer alone. After so short a spin (its unit is a loop of the
-    # library) they were as fast alone as ever, and two trainings at once 15 % slower than asleep. No bit of a result moves.
-    # torch reads it when it is loaded, so stages import torch inside `main`.
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    share_cores()
     run_command(main)

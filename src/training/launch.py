@@ -22,7 +22,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from src.core.command import command_line, end_with_parent, run_command
+from src.core.command import command_line, end_with_parent, run_command, share_cores
 from src.core.errors import InputError
 from src.core.journal import Dependencies, make_once, work_folder
 from src.core.params import load_value
@@ -224,6 +224,7 @@ def join() -> None:
             "this command joins a training run of several machines: set NNODES, NODE_RANK (1 or more) and MASTER_ADDR, "
             "and run `dvc repro train` on the machine of rank 0"
         )
+    share_cores()
     settings = load_training_settings(load_value("seed", Seed))
     machines = read_machines(settings)
     with TemporaryDirectory() as folder, checkpoint_folder(settings, machines) as work:

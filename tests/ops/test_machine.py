@@ -227,7 +227,7 @@ def ask_for_hub(**variables: str) -> str:
 @pytest.mark.parametrize(("status", "verdict"), [(200, "ok"), (503, "FAIL")])
 def test_the_hub_is_reached_if_it_answers(status, verdict):
     class Hub(http.server.BaseHTTPRequestHandler):
-        def do_HEAD(self):  # noqa: N802  # the name that http.server calls
+        def do_HEAD(self):  # the name that http.server calls
             self.send_response(status)
             self.end_headers()
 

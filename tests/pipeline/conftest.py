@@ -4,13 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
 from tests.profiles import profile_text
+from tests.warm_python import WarmPython
 
 ROOT = Path(__file__).parents[2]
 KEPT = (
@@ -32,6 +33,8 @@ def dvc_environment(scratch: Path) -> dict[str, str]:
         "GIT_COMMITTER_EMAIL": "test@example.org",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "HF_HUB_OFFLINE": "1",
+        # Bytes depend on the number of threads, and tests compare runs; one is the fastest for models so small.
+        "OMP_NUM_THREADS": "1",
     }
 
 
@@ -41,9 +44,17 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def run(environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess]:
-    def run_in(folder: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess:
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+def warm() -> Iterator[WarmPython]:
+    with WarmPython() as python:
+        yield python
+
+
+@pytest.fixture(scope="session")
+def run(environment: dict[str, str], warm: WarmPython) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a command in a folder; DVC need not be loaded each time, since the tests run it hundreds of times."""
+
+    def run_in(folder: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        done = warm.run(folder, *command, environment=environment)
         if check and done.returncode:
             raise AssertionError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
         return done

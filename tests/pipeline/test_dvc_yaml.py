@@ -40,17 +40,17 @@ class Runs(ast.NodeVisitor):
         self.imports: list[str] = []
         self.calls: list[ast.Call] = []
 
-    def visit_If(self, node: ast.If) -> None:  # noqa: N802  # the name that ast calls
+    def visit_If(self, node: ast.If) -> None:  # the name that ast calls
         for part in node.orelse if "TYPE_CHECKING" in ast.dump(node.test) else [node.test, *node.body, *node.orelse]:
             self.visit(part)
 
-    def visit_Import(self, node: ast.Import) -> None:  # noqa: N802
+    def visit_Import(self, node: ast.Import) -> None:
         self.imports += [alias.name for alias in node.names]
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:  # noqa: N802
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         self.imports.append(node.module or "")
 
-    def visit_Call(self, node: ast.Call) -> None:  # noqa: N802
+    def visit_Call(self, node: ast.Call) -> None:
         self.calls.append(node)
         self.generic_visit(node)
 

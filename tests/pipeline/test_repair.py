@@ -2,14 +2,12 @@
 
 import re
 import shutil
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.pipeline.conftest import ROOT
-from tests.warm_python import WarmPython
 
 pytestmark = pytest.mark.slow
 
@@ -27,25 +25,6 @@ stages:
     deps: [folder]
     outs: [file]
 """
-
-
-@pytest.fixture(scope="session")
-def warm() -> Iterator[WarmPython]:
-    with WarmPython() as python:
-        yield python
-
-
-@pytest.fixture(scope="session")
-def run(environment, warm) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """As that of all tests of the pipeline, but DVC need not be loaded each time: here it runs two hundred times."""
-
-    def run_in(folder: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        done = warm.run(folder, *command, environment=environment)
-        if check and done.returncode:
-            raise AssertionError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
-        return done
-
-    return run_in
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,9 @@ from tests.faults.campaign import campaign
 pytestmark = pytest.mark.slow
 
 
-def test_a_short_campaign_loses_nothing(tmp_path):
+def test_a_short_campaign_loses_nothing(tmp_path, finished):
     chosen = ("truncated journal", "flipped byte in a checkpoint", "cut files of DVC", "two runs at once", "file too large")
-    disturbed = campaign(6, 0, tmp_path, chosen)
+    disturbed = campaign(6, 0, tmp_path, chosen, finished[0])
     assert sum(disturbed.tried.values()) == 6 + len(chosen)
     assert disturbed.lost == []
 
