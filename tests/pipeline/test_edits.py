@@ -67,7 +67,7 @@ def test_a_word_of_the_report_reruns_the_report_alone(reproduced, run, name, old
 
 def test_a_weight_that_changes_no_pair_trains_nothing(reproduced, run):
     pairs = (reproduced / "data/training_pairs.jsonl").read_bytes()
-    edit(reproduced, "params.yaml", "cf: 0.2", "cf: 0.3")
+    edit(reproduced, "params.yaml", "cf: 0.2", "cf: 0.25")
     assert stages_run(run(reproduced, "dvc", "repro").stdout) <= {"rollouts", "prefs", "report"}
     assert (reproduced / "data/training_pairs.jsonl").read_bytes() == pairs
     rewards = [json.loads(line)["chosen_reward"] for line in (reproduced / "data/coherence_preferences.jsonl").open()]
