@@ -6,7 +6,6 @@ Lost is: a finished text or a complete checkpoint that is gone, an output that e
 a process that outlives its DVC, a run that can no longer be finished. The only right number is 0.
 """
 
-import argparse
 import os
 import random
 import re
@@ -25,6 +24,7 @@ from pathlib import Path
 import psutil
 from tqdm import tqdm
 
+from src.core.command import command_line
 from src.core.journal import read_pieces
 from src.core.params import parse_yaml
 from tests.pipeline.conftest import dvc_environment, make_repository
@@ -354,7 +354,7 @@ def campaign(kills: int, seed: int, folder: Path, chosen: Sequence[str] | None =
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.faults.campaign", description=__doc__.split("\n")[0])
+    parser = command_line("python -m tests.faults.campaign", __doc__)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0, help="of the moments and kinds of the kills")
     arguments = parser.parse_args()

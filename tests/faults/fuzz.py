@@ -5,7 +5,6 @@ Every target has a process of its own, as many at a time as there are cores. The
 the next run goes on, and each failing input as a text with its error. Exit status 1 if any target failed.
 """
 
-import argparse
 import json
 import os
 import re
@@ -132,7 +131,9 @@ def fuzz(target: str, check: str, beginning: list[bytes], seconds: int, folder: 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Fuzz answers, records, params and profiles, guided by coverage.")
+    from src.core.command import command_line  # here, since `drive` must be the first to import what it watches
+
+    parser = command_line("python -m tests.faults.fuzz", __doc__)
     parser.add_argument("--seconds", type=int, default=60, help="for each target (default 60)")
     folder = Path(tempfile.gettempdir()) / "regime-w-fuzz"
     parser.add_argument("--folder", type=Path, default=folder, help=f"for corpus and failures (default {folder})")
