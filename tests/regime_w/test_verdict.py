@@ -35,6 +35,7 @@ def false_alarm_probability(discordant: int, alpha: float = 0.05) -> float:
     return 2 * binom.cdf(sizes[-1], discordant, 0.5) if sizes else 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n", "right", "wrong"), [(20, 4, 2), (20, 0.3, 0.3), (100, 4, 2), (200, 1, 6), (200, 0.3, 0.3), (1209, 0.02, 0.02)]
 )
@@ -69,6 +70,7 @@ def test_a_policy_compared_with_itself_is_no_evidence():
 # --- the difference that it says it would have found ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("discordant", "n"), [(12, 1209), (40, 1209), (80, 200), (30, 100), (40, 40)])
 @pytest.mark.parametrize("better", ["improved", "worse"])
 def test_the_stated_difference_is_found_as_often_as_stated(discordant: int, n: int, better: str):
