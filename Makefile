@@ -55,7 +55,7 @@ lock:  ## write constraints.txt and versions.yaml from the requirements (over th
 	.venv-lock/bin/python -m src.ops.lock
 
 # Tests run a file by a process; the models of most are so small that one thread is the fastest.
-PARALLEL := -n logical --maxprocesses 4 --dist loadfile
+PARALLEL := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 PYTEST := $(ENVIRONMENT) OMP_NUM_THREADS=1 python -m pytest
 # What a commit must pass: no model is trained and no pipeline runs.
 check: $(VENV)/.installed-dev  ## install, and run lint, format, types and the tests that are not slow

@@ -40,10 +40,17 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory, questions: list[Questio
     return folder
 
 
+# The files that take minutes, longest first.
+LONG = ("test_experiments", "test_resume", "test_remote", "test_contributing", "test_abel_profile", "test_edits", "test_launch")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests of vLLM, which lives in an environment of its own, unless `-m` names them."""
-    if "vllm" in config.option.markexpr:
-        return
-    chosen = [item for item in items if item.get_closest_marker("vllm") is None]
-    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
-    items[:] = chosen
+    """Leave out the tests of vLLM, which lives in an environment of its own, unless `-m` names them.
+
+    Long files go first, so that at the end no process works alone.
+    """
+    if "vllm" not in config.option.markexpr:
+        left_out = [item for item in items if item.get_closest_marker("vllm") is not None]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
