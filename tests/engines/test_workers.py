@@ -82,11 +82,12 @@ def expected(checkpoint, requests) -> dict[str, tuple]:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     """A cluster of this machine whose head holds two workers on CPUs or two on GPUs (which are only a number)."""
+    others = processes_below(os.getpid())  # of other tests in this process
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "num_gpus": 2, "include_dashboard": False})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_ADDRESS", cluster.address)
         yield cluster
-        ours = processes_below(os.getpid())
+        ours = processes_below(os.getpid()) - others
         cluster.shutdown()
     assert ours and not still_alive(ours)
 
