@@ -6,6 +6,7 @@ without default that the section lacks. Scalars are read as DVC reads them, whic
 """
 
 import re
+from argparse import ArgumentParser
 from collections.abc import Iterable, Mapping
 from datetime import date
 from difflib import get_close_matches
@@ -204,43 +205,50 @@ def load_value(key: str, value_type: Any, path: Path = PARAMS) -> Any:
 # --- profiles ---
 
 
-def profile_path(path: Path = PARAMS) -> Path:
-    """profiles/<profile>.yaml beside `path`, which names the profile; InputError lists those there are."""
-    profile = load_value("profile", str, path)
+def add_profile_argument(parser: ArgumentParser) -> None:
+    """`--profile`, by which DVC gives a stage the profile that it has resolved: params.yaml may name another by then."""
+    parser.add_argument("--profile", metavar="NAME", help="a file of profiles/, without .yaml (default: what params.yaml names)")
+
+
+def profile_path(given: str | None = None, path: Path = PARAMS) -> Path:
+    """profiles/<profile>.yaml beside `path`; InputError lists those there are.
+
+    given   the name on the command line; None is what `path` names
+    """
+    profile = load_value("profile", str, path) if given is None else given
     folder = path.parent / "profiles"
     known = sorted(file.stem for file in folder.glob("*.yaml"))
     if profile not in known:
+        where = f"{path}: profile" if given is None else "--profile"
         raise InputError(
-            f"{path}: profile is {profile!r}, and {folder} has no {profile}.yaml{_nearest(profile, known)} "
+            f"{where} is {profile!r}, and {folder} has no {profile}.yaml{_nearest(profile, known)} "
             f"(there are: {', '.join(known) or 'none'}); name one of them"
         )
     return folder / f"{profile}.yaml"
 
 
-def load_profile_section(section: str, dataclass_type: type[T], path: Path = PARAMS, overrides: str | None = None) -> T:
-    """The section of the profile that `path` names, as `dataclass_type`. Raises as `load_section` does.
+def load_profile_section(section: str, dataclass_type: type[T], profile: Path, overrides: str | None = None) -> T:
+    """The section of a profile's file as `dataclass_type`. Raises as `load_section` does.
 
-    overrides   a key of it that is left out here: it holds values for a section of `path` (see load_overridden_section)
+    overrides   a key of it that is left out here: it holds values for a section of params.yaml (see load_overridden_section)
     """
-    file = profile_path(path)
-    entry = _entry(_read_yaml(file), section, file)
+    entry = _entry(_read_yaml(profile), section, profile)
     if isinstance(entry, dict) and overrides is not None:
         entry = {key: value for key, value in entry.items() if key != overrides}
-    return from_value(dataclass_type, entry, f"{file}: {section}")
+    return from_value(dataclass_type, entry, f"{profile}: {section}")
 
 
-def load_overridden_section(section: str, dataclass_type: type[T], holder: str, path: Path = PARAMS) -> T:
+def load_overridden_section(section: str, dataclass_type: type[T], profile: Path, holder: str, path: Path = PARAMS) -> T:
     """The section of `path`, with the values that the profile sets in the key `section` of its own section `holder`.
 
     What the section lacks is an error, whether or not the profile sets it. Raises as `load_section` does.
     """
     settings = load_section(section, dataclass_type, path)
-    file = profile_path(path)
-    held = _entry(_read_yaml(file), holder, file)
+    held = _entry(_read_yaml(profile), holder, profile)
     if not isinstance(held, dict) or section not in held:
         return settings
     merged = _merged(_entry(_read_yaml(path), section, path), held[section])
-    return from_value(dataclass_type, merged, f"{file}: {holder}.{section}")
+    return from_value(dataclass_type, merged, f"{profile}: {holder}.{section}")
 
 
 def _merged(value: Any, override: Any) -> Any:
@@ -249,13 +257,12 @@ def _merged(value: Any, override: Any) -> Any:
     return {**value, **{key: _merged(value.get(key), inner) for key, inner in override.items()}}
 
 
-def load_profile_value(section: str, key: str, value_type: Any, path: Path = PARAMS) -> Any:
+def load_profile_value(section: str, key: str, value_type: Any, profile: Path) -> Any:
     """One value of a section of the profile, for a stage that is not the section's own and needs no more of it.
 
     Raises InputError as `load_value` does.
     """
-    file = profile_path(path)
-    content = _entry(_read_yaml(file), section, file)
+    content = _entry(_read_yaml(profile), section, profile)
     if not isinstance(content, dict) or key not in content:
-        raise InputError(f"{file}: {section}.{key} is missing; add it")
-    return from_value(value_type, content[key], f"{file}: {section}.{key}")
+        raise InputError(f"{profile}: {section}.{key} is missing; add it")
+    return from_value(value_type, content[key], f"{profile}: {section}.{key}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.core.command import command_line
-from src.core.params import load_profile_section
+from src.core.params import add_profile_argument, load_profile_section, profile_path
 from src.core.records import write_records
 from src.core.shapes import PositiveCount
 from src.engines.interface import Completion, Request
@@ -69,9 +69,11 @@ def policy_text(completion: Completion) -> PolicyText:
 def main() -> None:
     parser = command_line("python -m src.stages.answer", __doc__)
     parser.add_argument("policy", choices=sorted(ADAPTER_OF))
-    policy = parser.parse_args().policy
-    settings = load_profile_section("answer", AnswerSettings)
-    engine = load_profile_section("engine", EngineSettings)
+    add_profile_argument(parser)
+    arguments = parser.parse_args()
+    policy, profile = arguments.policy, profile_path(arguments.profile)
+    settings = load_profile_section("answer", AnswerSettings, profile)
+    engine = load_profile_section("engine", EngineSettings, profile)
     questions = read_test_set()
     from src.engines.runner import answer_requests, load_tokenizer
 

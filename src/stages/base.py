@@ -15,7 +15,7 @@ from src.core.command import command_line
 from src.core.errors import InputError
 from src.core.files import atomic_folder
 from src.core.journal import Dependencies, make_once, work_folder
-from src.core.params import load_profile_section, load_value
+from src.core.params import add_profile_argument, load_profile_section, load_value, profile_path
 from src.core.records import read_records, write_metrics
 from src.core.shapes import FilledText, Seed
 from src.models.base_metrics import BaseMetrics, SftMetrics
@@ -45,8 +45,9 @@ class BaseSettings:
 
 
 def main() -> None:
-    command_line("python -m src.stages.base", __doc__).parse_args()
-    settings = load_profile_section("base", BaseSettings)
+    parser = command_line("python -m src.stages.base", __doc__)
+    add_profile_argument(parser)
+    settings = load_profile_section("base", BaseSettings, profile_path(parser.parse_args().profile))
     seed = load_value("seed", Seed)
     with atomic_folder(BASE) as folder:
         if settings.source == "sandbox":

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from src.core.command import command_line
 from src.core.errors import InputError
-from src.core.params import load_profile_section
+from src.core.params import add_profile_argument, load_profile_section, profile_path
 from src.core.records import write_records
 from src.core.shapes import PositiveCount, Text
 from src.regime_w.questions import Question
@@ -81,8 +81,9 @@ def check_disjoint(splits: Splits) -> None:
 
 
 def main() -> None:
-    command_line("python -m src.stages.data", __doc__).parse_args()
-    splits = load_splits(load_profile_section("data", DataSettings))
+    parser = command_line("python -m src.stages.data", __doc__)
+    add_profile_argument(parser)
+    splits = load_splits(load_profile_section("data", DataSettings, profile_path(parser.parse_args().profile)))
     check_disjoint(splits)
     write_records(Path("data/train.jsonl"), Question, splits.train)
     write_records(Path("data/test.jsonl"), Question, splits.test)

@@ -19,7 +19,7 @@ from pathlib import Path
 from src.core.command import command_line
 from src.core.errors import InputError
 from src.core.files import require_file, write_text
-from src.core.params import load_profile_section, load_profile_value
+from src.core.params import add_profile_argument, load_profile_section, load_profile_value, profile_path
 from src.core.records import to_json, write_metrics
 from src.core.shapes import Count, NonNegative
 from src.ops.machine import (
@@ -124,12 +124,12 @@ def names_hub(sources: Sequence[str | None]) -> bool:
     return any(source is not None and source.partition(":")[0] == "hub" for source in sources)
 
 
-def load_sources() -> tuple[str | None, ...]:
+def load_sources(profile: Path) -> tuple[str | None, ...]:
     """Where the profile's data and models come from."""
     return (
-        load_profile_value("data", "source", str),
-        load_profile_value("base", "source", str),
-        load_profile_value("base", "adapter", str | None),
+        load_profile_value("data", "source", str, profile),
+        load_profile_value("base", "source", str, profile),
+        load_profile_value("base", "adapter", str | None, profile),
     )
 
 
@@ -185,13 +185,15 @@ def main() -> None:
     parser = command_line("python -m src.stages.doctor", __doc__)
     parser.add_argument("--plan-only", action="store_true", help="print what the profile needs and costs; look at nothing")
     parser.add_argument("--json", action="store_true", help="print the plan and the findings as JSON")
+    add_profile_argument(parser)
     arguments = parser.parse_args()
 
-    settings = load_profile_section("machine", MachineSettings)
+    profile = profile_path(arguments.profile)
+    settings = load_profile_section("machine", MachineSettings, profile)
     plan = make_plan(settings)
     if not arguments.json:
         print(plan_lines(plan), flush=True)
-    findings = None if arguments.plan_only else examine(settings, load_sources())
+    findings = None if arguments.plan_only else examine(settings, load_sources(profile))
     # Printed before an error can be, also where Python holds back what goes to a file.
     if arguments.json:
         print(json.dumps(to_json(Diagnosis(plan, findings)), indent=2), flush=True)

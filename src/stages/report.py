@@ -13,7 +13,7 @@ from typing import Literal
 
 from src.core.command import command_line
 from src.core.files import write_text
-from src.core.params import load_section, load_value
+from src.core.params import add_profile_argument, load_section, load_value, profile_path
 from src.core.records import read_metrics, write_metrics
 from src.core.shapes import Seed
 from src.regime_w.compare_settings import CompareSettings
@@ -41,9 +41,10 @@ class PolicyMetrics(EvaluationMetrics, _Chosen):
 
 
 def main() -> None:
-    command_line("python -m src.stages.report", __doc__).parse_args()
-    policy = load_value("policy", Policy)
-    profile, seed = load_value("profile", str), load_value("seed", Seed)
+    parser = command_line("python -m src.stages.report", __doc__)
+    add_profile_argument(parser)
+    profile = profile_path(parser.parse_args().profile).stem
+    policy, seed = load_value("policy", Policy), load_value("seed", Seed)
     confidence = load_section("compare", CompareSettings).confidence
     settings = load_section("criteria", CriteriaSettings)
     rollouts = read_metrics(METRICS / "rollouts.json", RolloutMetrics)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from src.core.command import command_line
 from src.core.errors import InputError
-from src.core.params import load_profile_section, load_section, load_value
+from src.core.params import add_profile_argument, load_profile_section, load_section, load_value, profile_path
 from src.core.records import read_records, write_records
 from src.core.shapes import PositiveCount, Seed
 from src.engines.interface import Completion, Request
@@ -93,9 +93,11 @@ def trajectory(asked: AskedArm, completion: Completion) -> Trajectory:
 
 
 def main() -> None:
-    command_line("python -m src.stages.sample", __doc__).parse_args()
-    settings = load_profile_section("sample", SampleSettings)
-    engine = load_profile_section("engine", EngineSettings)
+    parser = command_line("python -m src.stages.sample", __doc__)
+    add_profile_argument(parser)
+    profile = profile_path(parser.parse_args().profile)
+    settings = load_profile_section("sample", SampleSettings, profile)
+    engine = load_profile_section("engine", EngineSettings, profile)
     arms = build_all_arms(load_section("arms", ArmSettings), load_value("seed", Seed))
     questions = read_records(TRAIN_SET, Question)
     if len(questions) < settings.questions:

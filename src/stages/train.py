@@ -14,7 +14,7 @@ from pathlib import Path
 from src.core.command import command_line
 from src.core.errors import InputError
 from src.core.files import atomic_folder, write_csv
-from src.core.params import load_value
+from src.core.params import add_profile_argument, load_value, profile_path
 from src.core.records import read_records, write_metrics
 from src.core.shapes import Seed
 from src.regime_w.training_metrics import TrainingStep, TrainMetrics, training_metrics
@@ -29,8 +29,9 @@ MAX_CHOSEN_FALL = 1.0
 
 
 def main() -> None:
-    command_line("python -m src.stages.train", __doc__).parse_args()
-    settings = load_training_settings(load_value("seed", Seed))
+    parser = command_line("python -m src.stages.train", __doc__)
+    add_profile_argument(parser)
+    settings = load_training_settings(load_value("seed", Seed), profile_path(parser.parse_args().profile))
     pairs = read_records(PAIRS, TrainingPair)
     if not BASE.is_dir():
         raise InputError(f"{BASE}: no such checkpoint; run `dvc repro base`")

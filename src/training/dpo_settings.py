@@ -1,6 +1,7 @@
 """Settings of stage `train`: the method's in params.yaml, the machine's and the model's in the profile."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -73,11 +74,11 @@ class TrainingSettings:
     seed: int
 
 
-def load_training_settings(seed: int) -> TrainingSettings:
-    """Settings of the profile that params.yaml names; its key `train.dpo` may override values of the section `dpo`."""
+def load_training_settings(seed: int, profile: Path) -> TrainingSettings:
+    """Settings of a profile's file; its key `train.dpo` may override values of the section `dpo` of params.yaml."""
     return TrainingSettings(
-        dpo=load_overridden_section("dpo", DpoSettings, holder="train"),
-        train=load_profile_section("train", TrainSettings, overrides="dpo"),
+        dpo=load_overridden_section("dpo", DpoSettings, profile, holder="train"),
+        train=load_profile_section("train", TrainSettings, profile, overrides="dpo"),
         seed=seed,
     )
 

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from src.core.command import command_line, end_with_parent, run_command, share_cores
 from src.core.errors import InputError
 from src.core.journal import Dependencies, make_once, work_folder
-from src.core.params import load_value
+from src.core.params import add_profile_argument, load_value, profile_path
 from src.core.records import read_metrics, read_records, write_metrics
 from src.core.shapes import Seed
 from src.regime_w.training_metrics import Preflight, TrainingStep
@@ -38,6 +38,7 @@ if TYPE_CHECKING:  # seconds to import, and `--help` needs none of it
 BASE = Path("checkpoints/base")
 FSDP = Path(__file__).with_name("fsdp.yaml")
 RUN = "run.json"  # what the first process leaves beside the adapter: an AdapterRun
+SETTINGS = "settings.json"  # in the work folder, for the processes: params may be edited by the time they start
 
 # What decides an adapter, beside settings, base and pairs: see src/core/journal.py. All else may change under its checkpoints.
 CODE = ("training/dpo.py", "training/trl_api.py", "models/encoding.py")
@@ -199,6 +200,7 @@ def launch(settings: TrainingSettings, machines: Machines, adapter: Path, work: 
     command += ["--config_file", str(FSDP)] if settings.train.sharding == "fsdp" else ["--multi_gpu"]
     command += ["-m", "src.training.launch", "--process", str(adapter), str(work)]
     # Its own processes end with the launcher, which ends with this one.
+    write_metrics(work / SETTINGS, settings)
     status = subprocess.run(command, preexec_fn=end_with_parent).returncode
     if status:
         raise InputError(f"training by {machines.all_processes} processes ended with status {status}; the cause stands above")
@@ -212,20 +214,20 @@ def run_process(adapter: Path, work: Path) -> None:
     from src.training.dpo import train_adapter
 
     pairs = read_records(PAIRS, TrainingPair)
-    run = train_adapter(pairs, load_training_settings(load_value("seed", Seed)), BASE, adapter, work)
+    run = train_adapter(pairs, read_metrics(work / SETTINGS, TrainingSettings), BASE, adapter, work)
     if PartialState().is_main_process:
         write_metrics(adapter / RUN, run)
 
 
-def join() -> None:
-    """This machine's part in a training that the machine of rank 0 leads."""
+def join(profile: Path) -> None:
+    """This machine's part in a training that the machine of rank 0 leads, by the same profile."""
     if _read_number("NODE_RANK", 0) == 0 or _read_number("NNODES", 1) == 1:
         raise InputError(
             "this command joins a training run of several machines: set NNODES, NODE_RANK (1 or more) and MASTER_ADDR, "
             "and run `dvc repro train` on the machine of rank 0"
         )
     share_cores()
-    settings = load_training_settings(load_value("seed", Seed))
+    settings = load_training_settings(load_value("seed", Seed), profile)
     machines = read_machines(settings)
     with TemporaryDirectory() as folder, checkpoint_folder(settings, machines) as work:
         launch(settings, machines, Path(folder), work)
@@ -236,11 +238,12 @@ def main() -> None:
     parser.add_argument(
         "--process", type=Path, nargs=2, metavar=("ADAPTER", "WORK"), help="be one of the processes; accelerate gives this"
     )
-    folders = parser.parse_args().process
-    if folders is None:
-        join()
+    add_profile_argument(parser)
+    arguments = parser.parse_args()
+    if arguments.process is None:
+        join(profile_path(arguments.profile))
     else:
-        run_process(*folders)
+        run_process(*arguments.process)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from src.core.params import (
     load_section,
     load_value,
     parse_yaml,
+    profile_path,
 )
 from src.core.shapes import Seed
 from src.regime_w.arms import GUIDE_SETTINGS, ArmSettings
@@ -359,30 +360,29 @@ def test_a_profile_section_is_that_of_the_profile_named(tmp_path):
     path = put(tmp_path, "profile: small\n")
     put(tmp_path, "model: {depth: 1, name: x}\n", "profiles/small.yaml")
     put(tmp_path, "model: {depth: 2, name: x}\n", "profiles/large.yaml")
-    assert load_profile_section("model", Inner, path) == Inner(1, "x")
+    assert load_profile_section("model", Inner, profile_path(path=path)) == Inner(1, "x")
     put(tmp_path, "profile: large\n")
-    assert load_profile_section("model", Inner, path) == Inner(2, "x")
+    assert load_profile_section("model", Inner, profile_path(path=path)) == Inner(2, "x")
 
 
 def test_one_value_of_another_section_is_checked_and_may_be_null_but_not_absent(tmp_path):
-    path = put(tmp_path, "profile: small\n")
-    put(tmp_path, "base: {source: hub, size: 3, adapter: null, other: [1]}\nlist: [1]\n", "profiles/small.yaml")
-    assert load_profile_value("base", "source", str, path) == "hub"
-    assert load_profile_value("base", "adapter", str | None, path) is None
+    profile = put(tmp_path, "base: {source: hub, size: 3, adapter: null, other: [1]}\nlist: [1]\n", "profiles/small.yaml")
+    assert load_profile_value("base", "source", str, profile) == "hub"
+    assert load_profile_value("base", "adapter", str | None, profile) is None
     with pytest.raises(InputError, match=r"profiles/small.yaml: base.size is 3: it must be a valid string"):
-        load_profile_value("base", "size", str, path)
+        load_profile_value("base", "size", str, profile)
     for section, key in (("base", "sorce"), ("list", "source")):
         with pytest.raises(InputError, match=rf"profiles/small.yaml: {section}.{key} is missing; add it"):
-            load_profile_value(section, key, str | None, path)
+            load_profile_value(section, key, str | None, profile)
     with pytest.raises(InputError, match=r"profiles/small.yaml: 'bas' is missing; did you mean 'base'\?"):
-        load_profile_value("bas", "source", str, path)
+        load_profile_value("bas", "source", str, profile)
 
 
 def test_an_error_in_a_profile_names_the_profile(tmp_path):
     path = put(tmp_path, "profile: small\n")
     put(tmp_path, "model: {depth: deep, name: x}\n", "profiles/small.yaml")
     with pytest.raises(InputError, match=r"profiles/small.yaml: model.depth is 'deep'"):
-        load_profile_section("model", Inner, path)
+        load_profile_section("model", Inner, profile_path(path=path))
 
 
 @pytest.mark.parametrize("name", ["smal", "../params", "small.yaml", ""])
@@ -391,12 +391,21 @@ def test_an_unknown_profile_is_told_with_those_there_are(tmp_path, name):
     put(tmp_path, "model: {depth: 1, name: x}\n", "profiles/small.yaml")
     put(tmp_path, "model: {depth: 2, name: x}\n", "profiles/large.yaml")
     with pytest.raises(InputError, match=r"\(there are: large, small\)"):
-        load_profile_section("model", Inner, path)
+        load_profile_section("model", Inner, profile_path(path=path))
+
+
+def test_a_profile_on_the_command_line_stands_for_the_one_that_params_name(tmp_path):
+    path = put(tmp_path, "profile: small\n")
+    put(tmp_path, "model: {depth: 1, name: x}\n", "profiles/small.yaml")
+    put(tmp_path, "model: {depth: 2, name: x}\n", "profiles/large.yaml")
+    assert load_profile_section("model", Inner, profile_path("large", path)) == Inner(2, "x")
+    with pytest.raises(InputError, match=r"^--profile is 'larg', and .*; did you mean 'large'\? .there are: large"):
+        profile_path("larg", path)
 
 
 def test_params_without_a_profile_are_told(tmp_path):
     with pytest.raises(InputError, match="'profile' is missing; did you mean 'profil'"):
-        load_profile_section("model", Inner, put(tmp_path, "profil: small\n"))
+        profile_path(path=put(tmp_path, "profil: small\n"))
 
 
 # --- a profile that overrides the method's values ---
@@ -408,7 +417,7 @@ LORA = "  lora: {r: 16, lora_alpha: 32, lora_dropout: 0.0}\n"
 def overridden(folder: Path, train: str, params: str = DPO + LORA) -> DpoSettings:
     path = put(folder, params)
     put(folder, train, "profiles/small.yaml")
-    return load_overridden_section("dpo", DpoSettings, holder="train", path=path)
+    return load_overridden_section("dpo", DpoSettings, profile_path(path=path), holder="train", path=path)
 
 
 def test_a_profile_that_overrides_nothing_leaves_the_method_as_it_is(tmp_path):
@@ -464,9 +473,9 @@ def test_stage_train_reads_both_and_the_section_of_the_profile_has_no_other_keys
     put(tmp_path, DPO + LORA)
     put(tmp_path, profile_text(), "profiles/small.yaml")
     monkeypatch.chdir(tmp_path)
-    settings = load_training_settings(seed=3)
+    settings = load_training_settings(seed=3, profile=profile_path())
     assert settings.dpo == DpoSettings(0.005, 2, 0.1, 4, LoraSettings(4, 8, 0.0))
     assert (settings.train.min_pairs, settings.seed) == (1, 3)
     put(tmp_path, profile_text({"train.dpo_": 1}), "profiles/small.yaml")
     with pytest.raises(InputError, match=r"profiles/small.yaml: train.dpo_ is unknown"):
-        load_training_settings(seed=3)
+        load_training_settings(seed=3, profile=profile_path())

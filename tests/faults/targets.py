@@ -197,10 +197,11 @@ def check_profile(place: tuple[str, ...], text: str, path: Path) -> None:
     annotation = PROFILE_SECTIONS[section]
     try:
         if section == "train":
-            value = load_profile_section(section, annotation, path, overrides="dpo")
-            assert fits(load_overridden_section("dpo", DpoSettings, holder=section, path=path), DpoSettings), (place, text)
+            value = load_profile_section(section, annotation, profile, overrides="dpo")
+            overridden = load_overridden_section("dpo", DpoSettings, profile, holder=section, path=path)
+            assert fits(overridden, DpoSettings), (place, text)
         else:
-            value = load_profile_section(section, annotation, path)
+            value = load_profile_section(section, annotation, profile)
     except InputError as error:
         check_message(str(error), profile)
         # A text that breaks out of its place, as `1, max_length: 2` does, changes more than the one key.

@@ -18,6 +18,7 @@ from accelerate.commands.config.config_args import load_config_from_file
 from safetensors.torch import load_file
 
 from src.core.errors import InputError
+from src.core.params import profile_path
 from src.core.records import read_metrics, write_records
 from src.regime_w.questions import Question
 from src.regime_w.training_metrics import TrainingStep, TrainMetrics
@@ -199,7 +200,7 @@ def test_no_process_at_all_is_an_error(tmp_path, monkeypatch):
     write_training_params(tmp_path, {"train.processes": 0})
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="train.processes is 0: it must be greater than or equal to 1"):
-        load_training_settings(seed=0)
+        load_training_settings(seed=0, profile=profile_path())
 
 
 # --- what the checkpoints of a run belong to ---
