@@ -42,8 +42,8 @@ push: repair  ## send what DVC keeps to the remote, and see that all is there; C
 pull: repair  ## fetch what DVC keeps from the remote
 	$(ENVIRONMENT) python -m src.ops.remote pull
 
-repair: $(VENV)/.installed  ## put right what DVC left half-written when it was killed; all that run DVC do this first
-	$(ENVIRONMENT) python -m src.ops.repair
+repair: $(VENV)/.installed  ## put right what DVC left half-written when it was killed; all that run DVC do this first; CHECK=yes reads the cache
+	$(ENVIRONMENT) python -m src.ops.repair $(if $(and $(CHECK),$(filter repair,$(MAKECMDGOALS))),--check)
 
 deps: $(VENV)/.installed  ## write into dvc.yaml what each stage depends on, found from the imports
 	$(ENVIRONMENT) python -m src.ops.deps

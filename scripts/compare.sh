@@ -23,7 +23,8 @@ for policy in baseline coherence; do
   # Of older commits too: from a third commit DVC cannot tell two experiments of one name apart. Not --force, which would
   # run every stage again.
   git for-each-ref --format='delete %(refname)' "refs/exps/**/$policy" | git update-ref --stdin
-  dvc exp run --name "$policy" --set-param "policy=$policy"
+  # Tied to this script, which could not end it when it is killed itself.
+  python -m src.ops.with_parent dvc exp run --name "$policy" --set-param "policy=$policy"
   if [ "${1:-}" = --tag ]; then
     git tag --force "$policy" "$(git for-each-ref --format='%(objectname)' "refs/exps/**/$policy")"
   fi

@@ -38,7 +38,7 @@ ask() {
     export CUDA_VISIBLE_DEVICES
     CUDA_VISIBLE_DEVICES=$(IFS=,; echo "$*")
   fi
-  exec dvc --wait-for-lock repro --single-item "answer@$policy"
+  exec python -m src.ops.with_parent dvc --wait-for-lock repro --single-item "answer@$policy"
 }
 
 ask baseline "${gpu[@]:0:half}" &

@@ -9,7 +9,13 @@ import yaml
 from src.training.sft_settings import SandboxModelSettings
 
 PROFILE: dict[str, Any] = {
-    "data": {"source": "sandbox", "train_questions": 700, "test_questions": 30, "test_set": None},
+    "data": {
+        "source": "sandbox",
+        "train_questions": 700,
+        "test_questions": 30,
+        "test_set": None,
+        "max_question_characters": 4000,
+    },
     "base": {
         "source": "sandbox",
         "adapter": None,

@@ -88,7 +88,7 @@ def test_the_verdict_that_it_shows_is_that_of_the_committed_run():
     verdict = json.loads((ROOT / "metrics/verdict.json").read_text())
     prefs = json.loads((ROOT / "metrics/prefs.json").read_text())
     assert f"**{verdict['verdict']}**" in README
-    low, high = (f"{100 * verdict[bound]:.2f}" for bound in ("ci_low", "ci_high"))
+    low, high = (f"{100 * verdict[bound]:+.2f}" for bound in ("ci_low", "ci_high"))
     assert (
         f"Difference {100 * verdict['difference']:+.2f} points ({low} to {high}), exact McNemar p = {verdict['p_value']:.2g}, "
         f"{verdict['fixed']} questions fixed and {verdict['broken']} broken." in README

@@ -32,6 +32,13 @@ def run_command(main: Callable[[], None]) -> None:
         main()
     except InputError as error:
         sys.exit(f"error: {error}")
+    except BrokenPipeError:
+        # Python would try once more to print what is left when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(
+            "error: nobody reads the output any more (`… | head` ends after some lines); run it again with the output in a file, "
+            "`… > log 2>&1`: finished work is kept"
+        )
     except OSError as error:
         if error.errno not in CURES:
             raise

@@ -5,17 +5,33 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 from src.core.errors import InputError
 
+WORK = ".work"  # below the repository's root: work that is kept, and no output
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 # --- writing ---
+
+
+_checks: list[Callable[[], None]] = []  # of this process
+
+
+def check_before_outputs(check: Callable[[], None]) -> None:
+    """Call `check` before any file or folder takes its place but those of kept work; what it raises keeps them from appearing."""
+    if check not in _checks:
+        _checks.append(check)
+
+
+def _check_output(path: Path) -> None:
+    if WORK not in path.parts:
+        for check in _checks:
+            check()
 
 
 @contextmanager
@@ -32,6 +48,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     part.mkdir(parents=True)
     try:
         yield part
+        _check_output(path)
         if path.exists():
             shutil.rmtree(path)  # a folder cannot take the place of one that holds files
         os.replace(part, path)
@@ -49,6 +66,7 @@ def atomic_file(path: Path) -> Iterator[TextIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())  # or a power cut could leave the new name with no content
+        _check_output(path)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

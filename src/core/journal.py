@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import shutil
@@ -21,10 +22,12 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from src.core.errors import InputError
-from src.core.files import atomic_folder, read_json, write_json
+from src.core.files import WORK, atomic_folder, read_json, write_json
 from src.core.records import read_metrics, write_metrics
+from src.core.unchanged import check_unchanged
 
 SYNC_SECONDS = 5  # after a power cut, that much of the work is done again; after a kill, none
+CHECK_SECONDS = 1  # between looks for an edit of what the stage reads: each takes as long as it takes to keep ten pieces
 JSON = str | int | float | bool | None | Sequence["JSON"]
 SOURCES = Path(__file__).resolve().parents[1]
 CHECKSUMS = "checksum.json"  # of a folder: the digest of each of its files
@@ -64,7 +67,10 @@ class Dependencies:
     packages: Sequence[str]
 
     def key(self) -> str:
-        """Sixteen hexadecimal digits that no other dependencies have."""
+        """Sixteen hexadecimal digits that no other dependencies have.
+
+        InputError if what the stage reads was edited since it began: what it has read would be kept under the edit's key.
+        """
         everything = {
             "settings": self.settings,
             "inputs": [folder_digests(path) if path.is_dir() else file_digest(path) for path in self.inputs],
@@ -72,6 +78,7 @@ class Dependencies:
             "versions": {name: installed_version(name) for name in self.packages},
             "machine": _machine_kind(),
         }
+        check_unchanged()
         return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -100,7 +107,7 @@ def work_folder(stage: str, depends_on: Dependencies) -> Iterator[Path]:
 
     Waits, and says for whom, while another process holds it.
     """
-    folder = Path(os.environ.get("DVC_ROOT", ".")) / ".work" / stage / depends_on.key()
+    folder = Path(os.environ.get("DVC_ROOT", ".")) / WORK / stage / depends_on.key()
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("a+") as lock:
         try:
@@ -193,6 +200,7 @@ class Journal:
             if self._file.read() != b"\n":
                 self._file.write(b"\n")  # ends the line that was cut short
         self._synced = time.monotonic()
+        self._checked = -math.inf  # when the first piece comes, all that makes it has been loaded
 
     def __enter__(self) -> Self:
         return self
@@ -201,7 +209,10 @@ class Journal:
         self._file.close()
 
     def add(self, key: str, piece: list[JSON]) -> None:
-        """Keep a piece (a list of anything that JSON holds) under a key."""
+        """Keep a piece (a list of anything that JSON holds) under a key; InputError if what the stage reads was edited."""
+        if time.monotonic() - self._checked > CHECK_SECONDS:
+            check_unchanged()
+            self._checked = time.monotonic()
         content = json.dumps([key, piece]).encode()
         self._file.write(_checksum(content) + b" " + content + b"\n")
         self._file.flush()  # to the operating system, which outlives this process

@@ -7,7 +7,8 @@ without default that the section lacks. Scalars are read as DVC reads them, whic
 
 import re
 from argparse import ArgumentParser
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
@@ -131,7 +132,8 @@ def _parse(path: Path, text: str) -> Any:
         raise InputError(f"{path}: broken YAML: a value that cannot be read: {error}; repair it") from error
 
 
-def _read_yaml(path: Path) -> dict:
+def read_yaml(path: Path) -> dict:
+    """The sections of a file of params. InputError, by line, for a file that is missing, empty, broken YAML or not UTF-8."""
     if not path.is_file():
         cause = "is no regular file" if path.exists() else f"does not exist (looked from {Path.cwd()})"
         raise InputError(f"{path} {cause}; run from the repository's root, and restore the file from Git")
@@ -191,15 +193,62 @@ def from_value(wanted: Any, value: Any, where: str) -> Any:
         raise InputError("\n".join(lines)) from faults
 
 
+@dataclass(frozen=True)
+class Section:
+    """A key at the top of params.yaml or of a profile.
+
+    shape      the dataclass or the type as which its stage reads it
+    overrides  a key of it that is no part of `shape`: it holds values for the section of that name in params.yaml
+    """
+
+    name: str
+    shape: Any
+    overrides: str | None = None
+
+
+def _section_of(content: dict, section: Section, path: Path) -> Any:
+    entry = _entry(content, section.name, path)
+    if isinstance(entry, dict) and section.overrides is not None:
+        entry = {key: value for key, value in entry.items() if key != section.overrides}
+    return from_value(section.shape, entry, f"{path}: {section.name}")
+
+
+def section_faults(path: Path, sections: Sequence[Section], others: Sequence[Section], other_file: Path) -> list[str]:
+    """All that is wrong with the sections of a file: unknown, missing, or not as their stages read them. Empty for a good file.
+
+    sections     those that the file must have
+    others       those that belong in `other_file` instead
+    """
+    try:
+        content = read_yaml(path)
+    except InputError as error:
+        return [str(error)]
+    faults = [_unknown(key, path, sections, others, other_file) for key in content if key not in {item.name for item in sections}]
+    for section in sections:
+        try:
+            _section_of(content, section, path)
+        except InputError as error:
+            faults.append(str(error))
+    return faults
+
+
+def _unknown(key: Any, path: Path, sections: Sequence[Section], others: Sequence[Section], other_file: Path) -> str:
+    if key in {item.name for item in others}:
+        overridden = [f"; a profile overrides values of it in {item.name}.{key}" for item in sections if item.overrides == key]
+        return f"{path}: {key} belongs in {other_file}: move it there{''.join(overridden)}"
+    known = [item.name for item in sections]
+    return f"{path}: {shown_key(key)} is unknown{_nearest(key, known)} (known: {', '.join(known)}); correct it or remove it"
+
+
 def load_section(section: str, dataclass_type: type[T], path: Path = PARAMS) -> T:
     """The section of `path` as `dataclass_type`. Raises InputError as `from_value` does, and for a
     file or section that is missing, empty or broken YAML (by line), duplicate keys among it."""
-    return from_value(dataclass_type, _entry(_read_yaml(path), section, path), f"{path}: {section}")
+    return from_value(dataclass_type, _entry(read_yaml(path), section, path), f"{path}: {section}")
 
 
 def load_value(key: str, value_type: Any, path: Path = PARAMS) -> Any:
     """The value of a top-level key, such as `seed: 0`, checked as a field of that type would be."""
-    return from_value(value_type, _entry(_read_yaml(path), key, path), f"{path}: {key}")
+    return from_value(value_type, _entry(read_yaml(path), key, path), f"{path}: {key}")
 
 
 # --- profiles ---
@@ -232,10 +281,7 @@ def load_profile_section(section: str, dataclass_type: type[T], profile: Path, o
 
     overrides   a key of it that is left out here: it holds values for a section of params.yaml (see load_overridden_section)
     """
-    entry = _entry(_read_yaml(profile), section, profile)
-    if isinstance(entry, dict) and overrides is not None:
-        entry = {key: value for key, value in entry.items() if key != overrides}
-    return from_value(dataclass_type, entry, f"{profile}: {section}")
+    return _section_of(read_yaml(profile), Section(section, dataclass_type, overrides), profile)
 
 
 def load_overridden_section(section: str, dataclass_type: type[T], profile: Path, holder: str, path: Path = PARAMS) -> T:
@@ -244,10 +290,10 @@ def load_overridden_section(section: str, dataclass_type: type[T], profile: Path
     What the section lacks is an error, whether or not the profile sets it. Raises as `load_section` does.
     """
     settings = load_section(section, dataclass_type, path)
-    held = _entry(_read_yaml(profile), holder, profile)
+    held = _entry(read_yaml(profile), holder, profile)
     if not isinstance(held, dict) or section not in held:
         return settings
-    merged = _merged(_entry(_read_yaml(path), section, path), held[section])
+    merged = _merged(_entry(read_yaml(path), section, path), held[section])
     return from_value(dataclass_type, merged, f"{profile}: {holder}.{section}")
 
 
@@ -262,7 +308,7 @@ def load_profile_value(section: str, key: str, value_type: Any, profile: Path) -
 
     Raises InputError as `load_value` does.
     """
-    content = _entry(_read_yaml(profile), section, profile)
+    content = _entry(read_yaml(profile), section, profile)
     if not isinstance(content, dict) or key not in content:
         raise InputError(f"{profile}: {section}.{key} is missing; add it")
     return from_value(value_type, content[key], f"{profile}: {section}.{key}")

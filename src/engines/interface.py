@@ -49,7 +49,7 @@ class Engine(Protocol):
     def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
         """Answer every request once, in any order. A text depends on its request and the weights alone.
 
-        Raises InputError for two requests of one key.
+        Raises InputError, before any text is written, for two requests of one key and for one that the model cannot read whole.
         """
         ...
 

@@ -3,19 +3,20 @@
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
-from src.core.errors import InputError
 from src.core.journal import Dependencies, Journal, work_folder
 from src.core.limits import told_when_exhausted
+from src.core.progress import Progress, stage_name
 from src.engines.interface import Completion, Engine, Request
+from src.engines.lengths import refuse_long_requests, token_limit
 from src.engines.settings import EngineSettings, VllmSettings
 from src.engines.transformers_engine import TransformersEngine
 from src.engines.vllm_engine import VllmEngine
@@ -53,6 +54,9 @@ def answer_requests(
         digests = {request.key: request_digest(request) for request in requests}
         waiting = [request for request in requests if digests[request.key] not in journal.pieces]
         if waiting:
+            base = own_checkpoint(model, "base")
+            limit = token_limit(base, settings.vllm if settings.name == "vllm" else None)
+            refuse_long_requests(waiting, read_tokenizer(base), limit)  # before weights are loaded, by whatever number of workers
             with told_when_exhausted(folder, "lower engine.batch_size in the profile (finished texts are kept)"):
                 for completion in show_progress(stage, start_engine(settings, model, adapter), waiting, len(requests)):
                     journal.add(digests[completion.key], [completion.text, completion.n_tokens, completion.finish_reason])
@@ -71,7 +75,7 @@ def text_dependencies(settings: EngineSettings, model: Path, adapter: Path | Non
     """What decides a text beside its request, and nothing else: kept texts stay good whatever other code or setting changes.
 
     The template stands in the request's prompt. Batch size, workers, and the length and memory that vLLM may use move speed.
-    Raises InputError if a folder or the settings of vLLM are missing.
+    Raises InputError if a folder is missing.
     """
     inputs = [own_checkpoint(model, "base").folder]
     if adapter is not None:
@@ -122,17 +126,16 @@ def start_engine(settings: EngineSettings, model: Path, adapter: Path | None = N
 
 
 def _vllm_settings(settings: EngineSettings) -> VllmSettings:
-    if settings.vllm is None:
-        raise InputError("engine.name is 'vllm', but the profile's engine section has no `vllm` settings; give it some")
+    assert settings.vllm is not None  # EngineSettings sees to it
     return settings.vllm
 
 
 def show_progress(label: str, engine: Engine, waiting: Sequence[Request], total: int) -> Iterator[Completion]:
-    """The completions of the waiting requests, of `total` in all, under a bar that shows tokens a second."""
-    tokens = 0
-    with tqdm(total=total, initial=total - len(waiting), desc=label, unit="text", smoothing=0.05) as bar:
+    """The completions of the waiting requests, of `total` in all, while their number and the tokens a second are shown."""
+    tokens, began = 0, time.perf_counter()
+    with Progress(stage_name(label), total, "texts", done=total - len(waiting)) as progress:
         for completion in engine.generate(waiting):
             yield completion
             tokens += completion.n_tokens
-            bar.update()
-            bar.set_postfix_str(f"{tokens / max(bar.format_dict['elapsed'], 1e-9):,.0f} tokens/s", refresh=False)
+            progress.note(f"{tokens / (time.perf_counter() - began):,.0f} tokens/s")
+            progress.update()

@@ -5,10 +5,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from src.core.errors import InputError
 from src.core.shapes import PositiveCount
 
 # How a prompt is wrapped for the model, see src/models/templates.py.
 Template = Literal["plain", "chat", "abel"]
+
+# Ranks of adapters that vLLM's kernels are built for.
+ADAPTER_RANKS = (8, 16, 32, 64, 128, 256)
 
 
 @dataclass(frozen=True)
@@ -43,3 +47,15 @@ class EngineSettings:
     batch_size: PositiveCount
     workers: PositiveCount | None
     vllm: VllmSettings | None
+
+    def __post_init__(self) -> None:
+        if self.name == "vllm" and self.vllm is None:
+            raise InputError("engine.name is 'vllm', but the profile's engine section has no `vllm` settings; give it some")
+
+
+def served_rank(rank: int, what: str) -> int:
+    """The smallest of vLLM's ranks that holds an adapter's; InputError, which begins with `what`, if there is none."""
+    fitting = [known for known in ADAPTER_RANKS if known >= rank]
+    if not fitting:
+        raise InputError(f"{what} {rank} is above {ADAPTER_RANKS[-1]}, which vLLM serves; lower dpo.lora.r")
+    return fitting[0]

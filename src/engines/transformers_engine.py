@@ -19,6 +19,7 @@ import torch
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
 from src.engines.interface import Completion, Request, refuse_doubled_keys
+from src.engines.lengths import check_lengths, token_limit
 from src.models.checkpoints import add_adapter, check_tokens, own_checkpoint, read_model, read_tokenizer
 from src.models.encoding import encode_prompt
 
@@ -61,6 +62,7 @@ class TransformersEngine:
     ) -> None:
         base = own_checkpoint(model_folder, "base")
         self.tokenizer = read_tokenizer(base)
+        self.limit = token_limit(base, vllm=None)
         model = read_model(base, dtype)
         check_tokens(model, self.tokenizer, base)
         if adapter_folder is not None:
@@ -69,9 +71,13 @@ class TransformersEngine:
         self.batch_size = batch_size
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
-        """Yield a completion for each request as its row ends; raises InputError for a doubled key."""
+        """Yield a completion for each request as its row ends; raises InputError for a doubled key.
+
+        Likewise, before any text is written, for prompt and completion that are longer than the model's positions.
+        """
         refuse_doubled_keys(requests)
         rows = [_Row(request, encode_prompt(self.tokenizer, request.prompt)) for request in requests]
+        check_lengths(requests, [len(row.prompt_ids) for row in rows], self.limit)
         # Rows of like length share a batch, so that little of it is padding.
         rows.sort(key=lambda row: (len(row.prompt_ids), row.request.key))
         for start in range(0, len(rows), self.batch_size):

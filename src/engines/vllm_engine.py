@@ -15,15 +15,13 @@ import torch
 from src.core.errors import InputError, shown
 from src.core.files import read_json
 from src.engines.interface import Completion, Request, refuse_doubled_keys
-from src.engines.settings import VllmSettings
+from src.engines.lengths import check_lengths, token_limit
+from src.engines.settings import VllmSettings, served_rank
 from src.models.checkpoints import check_adapter_files, own_checkpoint, read_tokenizer
 from src.models.encoding import encode_prompt
 
 if TYPE_CHECKING:  # in an environment of its own
     from vllm import LLM, RequestOutput
-
-# Ranks that vLLM's kernels are built for.
-ADAPTER_RANKS = (8, 16, 32, 64, 128, 256)
 
 
 class VllmEngine:
@@ -36,7 +34,9 @@ class VllmEngine:
     def __init__(
         self, model_folder: Path, batch_size: int, dtype: str, settings: VllmSettings, adapter_folder: Path | None = None
     ) -> None:
-        self.tokenizer = read_tokenizer(own_checkpoint(model_folder, "base"))
+        base = own_checkpoint(model_folder, "base")
+        self.tokenizer = read_tokenizer(base)
+        self.limit = token_limit(base, settings)
         if adapter_folder is not None:
             check_adapter_files(own_checkpoint(adapter_folder, "train"))
         if importlib.util.find_spec("vllm") is None:
@@ -44,25 +44,20 @@ class VllmEngine:
         set_environment(settings)
         from vllm.lora.request import LoRARequest
 
-        self.max_model_len = settings.max_model_len
         self.adapter = None if adapter_folder is None else LoRARequest("adapter", 1, str(adapter_folder.resolve()))
         # Its own `generate` keeps every text back until the last is written.
         self.engine = load_llm(model_folder, batch_size, dtype, settings, adapter_folder).llm_engine
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
-        """Yield a completion for each request as it ends; InputError for a doubled key or a prompt that does not fit."""
+        """Yield a completion for each request as it ends; InputError, before any is asked, for a doubled key or one too long."""
         from vllm import SamplingParams
         from vllm.inputs import tokens_input
         from vllm.sampling_params import RequestOutputKind
 
         refuse_doubled_keys(requests)
-        for request in requests:
-            prompt = encode_prompt(self.tokenizer, request.prompt)
-            if len(prompt) + request.max_tokens > self.max_model_len:
-                raise InputError(
-                    f"request {request.key}: {len(prompt)} tokens of prompt and {request.max_tokens} of completion are more "
-                    f"than engine.vllm.max_model_len = {self.max_model_len}; raise it in the profile"
-                )
+        prompts = [encode_prompt(self.tokenizer, request.prompt) for request in requests]
+        check_lengths(requests, [len(prompt) for prompt in prompts], self.limit)
+        for request, prompt in zip(requests, prompts, strict=True):
             params = SamplingParams(
                 temperature=request.temperature,
                 seed=request.seed,
@@ -119,6 +114,7 @@ def load_llm(model_folder: Path, batch_size: int, dtype: str, settings: VllmSett
         gpu_memory_utilization=settings.gpu_memory_utilization,
         tensor_parallel_size=settings.tensor_parallel_size,
         enable_prefix_caching=True,  # an arm's siblings share its prompt
+        use_tqdm_on_load=False,
         **options,
     )
 
@@ -128,7 +124,4 @@ def rank_to_serve(adapter_folder: Path) -> int:
     rank = read_json(adapter_folder / "adapter_config.json").get("r")
     if not isinstance(rank, int):
         raise InputError(f"{adapter_folder}: adapter_config.json says r = {shown(rank)}, which is no rank; run `dvc repro train`")
-    fitting = [known for known in ADAPTER_RANKS if known >= rank]
-    if not fitting:
-        raise InputError(f"{adapter_folder}: its rank {rank} is above {ADAPTER_RANKS[-1]}, which vLLM serves; lower dpo.lora.r")
-    return fitting[0]
+    return served_rank(rank, f"{adapter_folder}: its rank")

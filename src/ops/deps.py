@@ -25,11 +25,17 @@ VERSIONS = "versions.yaml"
 
 # Files that can change no result, and why.
 NO_RESULT = {
-    "src/__init__.py": "empty",
+    "src/__init__.py": "when a process began",
     "src/core/command.py": "how a command begins and ends",
     "src/core/errors.py": "the words of errors",
+    "src/core/pipeline.py": "which files a stage is to find unchanged",
+    "src/core/progress.py": "shows how far a stage has come",
+    "src/core/unchanged.py": "refuses, where what a stage reads was edited",
     "src/core/limits.py": "how full disks and memory are reported",
+    "src/engines/lengths.py": "refuses what a model cannot read",
+    "src/models/positions.py": "how long a text a model can read",
     "src/stages/__init__.py": "how a stage's process begins",
+    "src/stages/settings.py": "reads all settings for stage doctor, whose outputs are the same whatever it finds",
 }
 # By the name that is imported: the distributions whose versions can change a result.
 RESULT_PACKAGES = {
@@ -57,6 +63,7 @@ NO_RESULT_PACKAGES = {
     "httpx2": "carries files",
     "huggingface_hub": "carries files, at a pinned revision",
     "packaging": "reads requirements",
+    "psutil": "tells one run of DVC from another",
     "pydantic": "checks values",
     "pydantic_core": "checks values",
     "ray": "carries requests and texts",

@@ -4,6 +4,7 @@ Each `find_` function looks at one thing and returns a Finding; none changes any
 """
 
 import importlib.metadata
+import importlib.util
 import os
 import shutil
 import sys
@@ -20,6 +21,7 @@ from src.core.errors import InputError
 GB = 10**9
 MIN_PYTHON = (3, 11)
 TIMEOUT = 5  # seconds that a server has to answer
+FULL_COMMIT = 40  # digits
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,18 @@ def _fault_of(requirement: Requirement) -> str | None:
     if requirement.specifier.contains(version, prereleases=True):
         return None
     return f"{requirement.name} {version} (wanted {requirement.specifier})"
+
+
+def find_engine_modules(vllm: bool, workers: int | None) -> list[Finding]:
+    """Whether the packages are installed that an engine needs beside those of every run; none for an engine without such.
+
+    vllm      whether the engine is vLLM
+    workers   engines side by side; None is as many as there are GPUs
+    """
+    wanted = [*(["vllm"] if vllm else []), *(["ray"] if workers is not None and workers > 1 else [])]
+    cure = "pip install -r requirements-gpu.txt, or set engine.name to transformers and engine.workers to 1"
+    missing = [name for name in wanted if importlib.util.find_spec(name) is None]
+    return [judged("engine", " and ".join(wanted), f"no {' and no '.join(missing)}", False, cure)] if missing else []
 
 
 # --- hardware ---
@@ -254,14 +268,43 @@ def find_bucket(remote: S3Remote) -> Finding:
 # --- the hub ---
 
 
-def find_hub() -> Finding:
-    """Whether the Hugging Face hub (or what HF_ENDPOINT names in its place) answers."""
+@dataclass(frozen=True)
+class HubRevision:
+    """A repository of the hub at a commit, which may be shortened."""
+
+    kind: Literal["model", "dataset"]
+    name: str
+    commit: str
+
+
+def is_cached(wanted: HubRevision) -> bool:
+    """Whether the caches of the hub's libraries hold the repository at that commit; how much of it is not looked at.
+
+    A shortened commit can only be looked up at the hub, so it is not.
+    """
+    from huggingface_hub import constants
+
+    if wanted.kind == "model":
+        cached = Path(constants.HF_HUB_CACHE, f"models--{wanted.name.replace('/', '--')}", "snapshots", wanted.commit)
+        return len(wanted.commit) == FULL_COMMIT and cached.is_dir()
+    # What the library `datasets` has prepared: its own cache is all that it reads while offline.
+    datasets = Path(os.environ.get("HF_DATASETS_CACHE", Path(constants.HF_HOME, "datasets")))
+    return any(datasets.glob(f"{wanted.name.replace('/', '___')}/*/*/{wanted.commit}"))
+
+
+def find_hub(revisions: Sequence[HubRevision]) -> Finding:
+    """Whether the Hugging Face hub (or what HF_ENDPOINT names in its place) answers, or, offline, its cache has the revisions."""
     import httpx2  # what huggingface_hub itself asks by
     from huggingface_hub import constants, get_session
 
     if constants.HF_HUB_OFFLINE:
-        cure = "HF_HUB_OFFLINE is set: the run ends with an error unless the hub's cache holds all files; else unset it"
-        return Finding("hub", "reachable", "offline by choice", "warning", cure)
+        lacking = [f"{item.name}@{item.commit[:12]}" for item in revisions if not is_cached(item)]
+        cure = (
+            "unset HF_HUB_OFFLINE, or fill the hub's cache (HF_HOME) on a machine with a network and give commits by all 40 "
+            "digits; or give data.source and base.source paths of folders"
+        )
+        found = f"offline (HF_HUB_OFFLINE); the cache lacks {', '.join(lacking)}" if lacking else "offline, and cached"
+        return judged("hub", "reachable or cached", found, not lacking, cure)
     try:
         status = get_session().head(constants.ENDPOINT, timeout=TIMEOUT).status_code
     except httpx2.HTTPError as error:
@@ -270,7 +313,7 @@ def find_hub() -> Finding:
         found, good = f"{constants.ENDPOINT} ({status})", status < 500
     return judged(
         "hub",
-        "reachable",
+        "reachable or cached",
         found,
         good,
         "check the network and its proxy; or give data.source and base.source paths of folders; or, if the hub's cache holds "

@@ -14,6 +14,7 @@ that was running.
 
 import re
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +68,8 @@ class Outcome:
 def run_experiment(name: str, settings: Sequence[str], profile: Path) -> None:
     """Run one experiment in a folder of its own; it replaces one of that name of an earlier sweep. InputError if it fails."""
     remove_experiment(name)
-    command = ["dvc", "exp", "run", "--temp", "--name", name]
+    # Tied to this process: a sweep that SIGKILL ends would leave an experiment that goes on.
+    command = [sys.executable, "-m", "src.ops.with_parent", "dvc", "exp", "run", "--temp", "--name", name]
     for item in settings:
         command += ["--set-param", re.sub("^profile:", f"{profile}:", item)]
     if status := subprocess.run(command).returncode:

@@ -46,6 +46,11 @@ def points(share: float) -> str:
     return f"{100 * share:.2f}"
 
 
+def signed(share: float) -> str:
+    """A difference of shares in hundredths, with its sign: +5.87 of 0.0587."""
+    return f"{100 * share:+.2f}"
+
+
 def percent(share: float) -> str:
     """A share that was set, with as many digits as it has: `95 %` of 0.95, `99.9 %` of 0.999."""
     return f"{100 * share:.10g} %"
@@ -80,6 +85,7 @@ def render(page: Page) -> str:
     )
     environment.filters |= {
         "points": points,
+        "signed": signed,
         "percent": percent,
         "number": number,
         "escaped": escaped,

@@ -155,34 +155,42 @@ def find_split(folder: Path, published: PublishedSet) -> list[Path]:
 # --- questions ---
 
 
-def read_split(source: str, published: PublishedSet, name: str) -> list[Question]:
+def read_split(source: str, published: PublishedSet, name: str, max_characters: int) -> list[Question]:
     """The questions of one split from the hub or from the folder `source`; says whether they are the published ones.
 
-    name   begins the ids. InputError names the row or the file that cannot be had or read.
+    name            begins the ids
+    max_characters  of a question, and of any other text of its row
+
+    InputError names the row or the file that cannot be had or read.
     """
     if source == HUB:
         place, rows = f"{published.name} {published.split}", read_hub(published)
     else:
         files = find_split(Path(source), published)
         place, rows = str(files[0]), [row for file in files for row in read_rows(file)]
-    questions = questions_of(rows, name)
+    questions = questions_of(rows, name, place, max_characters)
     print(content_line(place, rows, published))
     return questions
 
 
-def read_test(source: str, test_set: TestSet) -> list[Question]:
-    """The test questions from the hub or from the folder `source`.
+def test_splits(test_set: TestSet) -> tuple[PublishedSet, ...]:
+    """The published splits that a test set is made of."""
+    return {"gsm8k": (TEST,), "platinum": (PLATINUM,), "both": (PLATINUM, TEST)}[test_set]
+
+
+def read_test(source: str, test_set: TestSet, max_characters: int) -> list[Question]:
+    """The test questions from the hub or from the folder `source`; `max_characters` as in `read_split`.
 
     Of `both`, each has its gold by GSM8K and whether Platinum has it, and if so Platinum's gold. Raises InputError as
     `read_split` does, and for a question of Platinum that is not in GSM8K's test.
     """
     if test_set == "gsm8k":
-        return read_split(source, TEST, "test")
-    platinum = read_split(source, PLATINUM, "platinum")
+        return read_split(source, TEST, "test", max_characters)
+    platinum = read_split(source, PLATINUM, "platinum", max_characters)
     if test_set == "platinum":
         return platinum
     corrected = {question.question: question for question in platinum}
-    every = read_split(source, TEST, "test")
+    every = read_split(source, TEST, "test", max_characters)
     if strange := corrected.keys() - {question.question for question in every}:
         raise InputError(
             f"{len(strange)} questions of GSM8K-Platinum are not in GSM8K's test, the first {min(strange)[:60]!r}; data.test_set "

@@ -1,20 +1,85 @@
-"""The stages of dvc.yaml, one module each, a command `python -m src.stages.<stage>`; here is how the process of one begins.
+"""The stages of dvc.yaml, one module each, a command `python -m src.stages.<stage>`; here is how its process begins and ends.
 
 Nothing here changes a result: what a stage computes stands in its module and in what that calls.
 """
 
+import argparse
+import atexit
 import os
 import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
 
+from src import BEGAN
 from src.core.command import end_with_parent, is_orphan, run_command, share_cores
+from src.core.errors import InputError
+from src.core.params import add_profile_argument
+from src.core.pipeline import StageEntry
+from src.core.progress import duration, silence_library_bars
+from src.core.unchanged import check_unchanged, watch_stage
 
 
 def run_stage(main: Callable[[], None]) -> None:
-    """Run a stage as `run_command` does, in a process that ends with its DVC and shares the cores with others."""
-    if "DVC_STAGE" in os.environ:
-        end_with_parent()
-        if sys.platform == "linux" and is_orphan():
-            sys.exit("error: the DVC that started this stage has ended; run `dvc repro` again")
+    """Run a stage as `run_command` does, in a process that ends with its DVC and shares the cores with others.
+
+    What the stage reads must stay as it is until the end (see src/core/unchanged.py).
+    """
     share_cores()
-    run_command(main)
+    silence_library_bars()
+    stage = os.environ.get("DVC_STAGE")
+    if stage is None:
+        run_command(main)
+        return
+    end_with_parent()
+    if sys.platform == "linux" and is_orphan():
+        sys.exit("error: the DVC that started this stage has ended; run `dvc repro` again")
+    run_command(lambda: _run_watched(main, stage))
+
+
+def _run_watched(main: Callable[[], None], stage: str) -> None:
+    last = _LastLook()
+    atexit.register(last)  # first, and so the last of all: libraries take up to a second to end, and DVC hashes after that
+    entry = watch_stage(stage, _profile_argument(), BEGAN)
+    main()
+    check_unchanged()
+    print(f"{stage}: {duration(time.time() - BEGAN)}; wrote {', '.join(_told(entry))}", flush=True)
+    last.wanted = True
+
+
+class _LastLook:
+    """Ends a process whose stage has done its work, the moment that it has seen that nothing was edited under it."""
+
+    def __init__(self) -> None:
+        self.wanted = False
+
+    def __call__(self) -> None:
+        if not self.wanted:
+            return
+        status = 0
+        try:
+            check_unchanged()
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)
+            status = 1
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)  # of what would still come, the memory is freed by the system in less time
+
+
+def _profile_argument() -> str | None:
+    """`--profile` of the command line, before the stage itself reads it."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    add_profile_argument(parser)
+    return parser.parse_known_args()[0].profile
+
+
+def _told(entry: StageEntry) -> list[str]:
+    """What a stage made: each output with its size."""
+    return [f"{out} ({_size(Path(out))})" for out in entry.outs]
+
+
+def _size(path: Path) -> str:
+    files = [path] if path.is_file() else [inner for inner in path.rglob("*") if inner.is_file()]
+    size = sum(file.stat().st_size for file in files)
+    return f"{size / 1e6:,.1f} MB" if size >= 1e5 else f"{size / 1e3:,.1f} kB"

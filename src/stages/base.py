@@ -43,6 +43,14 @@ class BaseSettings:
     adapter: FilledText | None
     sandbox: SandboxModelSettings | None
 
+    def __post_init__(self) -> None:
+        if self.source != "sandbox":
+            return
+        if self.sandbox is None:
+            raise InputError("base.source is 'sandbox', but the profile's base section has no `sandbox` settings; give it some")
+        if self.adapter is not None:
+            raise InputError(f"base.adapter is {self.adapter!r}, but source 'sandbox' is no pretrained model; remove it")
+
 
 def main() -> None:
     parser = command_line("python -m src.stages.base", __doc__)
@@ -75,10 +83,7 @@ def fetch_base(settings: BaseSettings, folder: Path) -> BaseMetrics:
 
 def train_base(settings: BaseSettings, seed: int, folder: Path) -> BaseMetrics:
     """Train the sandbox's model into `folder`; a run that was killed goes on from its last checkpoint, to the same bytes."""
-    if settings.sandbox is None:
-        raise InputError("base.source is 'sandbox', but the profile's base section has no `sandbox` settings; give it some")
-    if settings.adapter is not None:
-        raise InputError(f"base.adapter is {settings.adapter!r}, but source 'sandbox' is no pretrained model; remove it")
+    assert settings.sandbox is not None  # BaseSettings sees to it
     questions = read_records(QUESTIONS, Question)
     check_questions(questions, settings.sandbox)
 
@@ -109,9 +114,14 @@ def check_questions(questions: Sequence[Question], settings: SandboxModelSetting
             f"{QUESTIONS} lacks {keys} in some questions, and base.source 'sandbox' learns from them: "
             "set data.source to 'sandbox' too, or base.source to a pretrained model"
         )
-    if settings.first_question >= len(questions):
+    check_first_question(settings, len(questions), f"{QUESTIONS} has")
+
+
+def check_first_question(settings: SandboxModelSettings, there: int, place: str) -> None:
+    """InputError if no question is left to learn from; `place` is for the message: "data/train.jsonl has"."""
+    if settings.first_question >= there:
         raise InputError(
-            f"base.sandbox.first_question is {settings.first_question}, but {QUESTIONS} has {len(questions)} questions, so "
+            f"base.sandbox.first_question is {settings.first_question}, but {place} {there} questions, so "
             "none is left to learn from: lower base.sandbox.first_question, or raise data.train_questions"
         )
 

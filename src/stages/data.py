@@ -6,6 +6,7 @@ Params  profile: data
 """
 
 import os
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,41 +16,60 @@ from src.core.params import add_profile_argument, load_profile_section, profile_
 from src.core.records import write_records
 from src.core.shapes import PositiveCount, Text
 from src.regime_w.questions import Question
-from src.sources.files import Splits, read_single_file
-from src.sources.gsm8k import HUB, TRAIN, TestSet, read_split, read_test
+from src.sources.files import Splits, check_single_file, read_single_file
+from src.sources.gsm8k import HUB, TRAIN, TestSet, find_split, read_split, read_test, test_splits
 from src.sources.sandbox.problems import make_split
 from src.stages import run_stage
 
 SANDBOX = "sandbox"  # as a source
+# Zero-width space, non-joiner and joiner, marks of direction, word joiner, byte order mark, soft hyphen.
+NO_WIDTH = str.maketrans(dict.fromkeys("\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad"))
 
 
 @dataclass(frozen=True)
 class DataSettings:
     """The section `data` of a profile.
 
-    source           `sandbox`, `hub`, or the path of a file, or of a folder with the splits of GSM8K (see src/sources/gsm8k.py)
-    train_questions  the first so many; None takes all
-    test_questions   likewise
-    test_set         of GSM8K; None is the source's own test
+    source                   `sandbox`, `hub`, or the path of a file, or of a folder with the splits of GSM8K (see
+                             src/sources/gsm8k.py)
+    train_questions          the first so many; None takes all
+    test_questions           likewise
+    test_set                 of GSM8K; None is the source's own test
+    max_question_characters  of a question, and of its worked solution; a source with a longer text is refused
     """
 
     source: Text
     train_questions: PositiveCount | None
     test_questions: PositiveCount | None
     test_set: TestSet | None
+    max_question_characters: PositiveCount
 
 
-def load_splits(settings: DataSettings) -> Splits:
-    """The questions from the source; InputError if it cannot be read or is too small."""
+def check_source(settings: DataSettings) -> None:
+    """InputError unless the source is there and the other settings fit it. No question is read, and the hub is not asked."""
     source, is_folder = settings.source, os.path.isdir(settings.source)
     if settings.test_set is not None and source != HUB and not is_folder:
         raise InputError(f"data.test_set is {settings.test_set!r}, but {source!r} has a test of its own; give null")
     if source == SANDBOX:
+        problem_counts(settings)
+    elif is_folder and source != HUB:
+        for published in (TRAIN, *test_splits(settings.test_set or "gsm8k")):
+            find_split(Path(source), published)
+    elif source != HUB:
+        check_single_file(Path(source), settings.test_questions)
+
+
+def load_splits(settings: DataSettings) -> Splits:
+    """The questions from the source; InputError if it cannot be read or is too small."""
+    check_source(settings)
+    source, is_folder, max_characters = settings.source, os.path.isdir(settings.source), settings.max_question_characters
+    if source == SANDBOX:
         found = make_problems(settings)
     elif source == HUB or is_folder:
-        found = Splits(read_split(source, TRAIN, "train"), read_test(source, settings.test_set or "gsm8k"))
+        train_split = read_split(source, TRAIN, "train", max_characters)
+        found = Splits(train_split, read_test(source, settings.test_set or "gsm8k", max_characters))
     else:
-        found = read_single_file(Path(source), settings.test_questions)
+        found = read_single_file(Path(source), settings.test_questions, max_characters)
     train = first(found.train, settings.train_questions, "train_questions", source)
     test = first(found.test, settings.test_questions, "test_questions", source)
     if test and not any(question.decides for question in test):
@@ -59,9 +79,15 @@ def load_splits(settings: DataSettings) -> Splits:
 
 def make_problems(settings: DataSettings) -> Splits:
     """As many of the embedded word problems as the settings say."""
+    train_problems, test_problems = problem_counts(settings)
+    return Splits(make_split("train", train_problems), make_split("test", test_problems))
+
+
+def problem_counts(settings: DataSettings) -> tuple[int, int]:
+    """How many of the embedded word problems to train on, and to test on; InputError unless the settings say both."""
     if settings.train_questions is None or settings.test_questions is None:
         raise InputError("data.source is 'sandbox', which makes as many problems as asked: give both counts a number")
-    return Splits(make_split("train", settings.train_questions), make_split("test", settings.test_questions))
+    return settings.train_questions, settings.test_questions
 
 
 def first(questions: list[Question], count: int | None, key: str, source: str) -> list[Question]:
@@ -72,12 +98,30 @@ def first(questions: list[Question], count: int | None, key: str, source: str) -
 
 
 def check_disjoint(splits: Splits) -> None:
-    """InputError for a question that is in both splits."""
-    if shared := {question.question for question in splits.train} & {question.question for question in splits.test}:
+    """InputError for a question that is in both splits, whatever its case and its white space.
+
+    A question that was copied through a page, a PDF or a spreadsheet comes back with other spaces, line ends or capitals, and
+    is the same question to a model. Of GSM8K as it was published, no test question is in the training set by this measure.
+    """
+    of_train = {normalized(question.question): question for question in splits.train}
+    shared = [(of_train[text], question) for question in splits.test if (text := normalized(question.question)) in of_train]
+    if shared:
+        learned, tested = shared[0]
         raise InputError(
-            f"{len(shared)} questions are in both splits, the first {min(shared)[:60]!r}; the test would be no test: "
-            "see to data.source"
+            f"{len(shared)} questions are in both splits (case and white space aside), the first {tested.id!r} of the test, "
+            f"{tested.question[:60]!r}, which is {learned.id!r} of the training set; the test would be no test: see to "
+            "data.source, and leave each in one split"
         )
+
+
+def normalized(text: str) -> str:
+    """A text as it is compared with others: without case, and with one space for white space of any width and length.
+
+    NFKC makes signs of one meaning the same (a no-break space and a space, a ligature and its letters); folding case may part
+    them again, hence twice. Signs of no width would part words that look whole, so they go.
+    """
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return " ".join(folded.translate(NO_WIDTH).split())
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from src.regime_w.preferences import PairMetrics
 from src.regime_w.rollout_metrics import RolloutMetrics
 from src.regime_w.training_metrics import TrainMetrics
 from src.regime_w.verdict import RunVerdict
-from src.report.page import Page, points, render
+from src.report.page import Page, render, signed
 from src.stages import run_stage
 
 Policy = Literal["baseline", "coherence"]
@@ -73,7 +73,7 @@ def main() -> None:
     write_metrics(METRICS / "eval.json", PolicyMetrics(policy=policy, **vars(chosen)))
     write_metrics(METRICS / "criteria.json", judged)
     write_text(Path("report.md"), text)
-    print(f"report: {verdict.verdict}, {points(verdict.difference)} points, {judged.hold} of {len(criteria)} criteria hold")
+    print(f"report: {verdict.verdict}, {signed(verdict.difference)} points, {judged.hold} of {len(criteria)} criteria hold")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from src.core.command import command_line
 from src.core.errors import InputError
 from src.core.files import write_csv
 from src.core.params import load_section
+from src.core.progress import Progress
 from src.core.records import read_records, write_metrics, write_records
 from src.regime_w.arms import ARM_NAMES
 from src.regime_w.questions import Question
@@ -62,16 +63,15 @@ def rollout_warnings(metrics: RolloutMetrics) -> list[str]:
 
 def main() -> None:
     command_line("python -m src.stages.rollouts", __doc__).parse_args()
-    from tqdm import tqdm
-
     settings = load_section("scoring", ScoringSettings)
     questions = {question.id: question for question in read_records(Path("data/train.jsonl"), Question)}
     groups = group_by_question(read_records(Path("data/trajectories.jsonl"), Trajectory))
     check_same_questions(questions, groups)
-    rollouts = [
-        score_question(questions[question_id], group, settings)
-        for question_id, group in tqdm(groups.items(), "rollouts", unit="question")
-    ]
+    rollouts = []
+    with Progress("rollouts", len(groups), "questions") as progress:
+        for question_id, group in groups.items():
+            rollouts.append(score_question(questions[question_id], group, settings))
+            progress.update()
     metrics = rollout_metrics(rollouts)
     write_records(Path("data/regime_w_rollouts.jsonl"), Rollout, rollouts)
     write_metrics(Path("metrics/rollouts.json"), metrics)

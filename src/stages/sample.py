@@ -53,6 +53,15 @@ class AskedArm:
     request: Request
 
 
+def check_count(settings: SampleSettings, there: int, place: str) -> None:
+    """InputError if more questions are to be asked than there are; `place` is for the message: "data/train.jsonl has"."""
+    if there < settings.questions:
+        raise InputError(
+            f"sample.questions is {settings.questions}, but {place} {there}; "
+            "lower it, or raise data.train_questions in the profile"
+        )
+
+
 def ask_by_all_arms(
     questions: Sequence[Question],
     arms: Sequence[Arm],
@@ -100,11 +109,7 @@ def main() -> None:
     engine = load_profile_section("engine", EngineSettings, profile)
     arms = build_all_arms(load_section("arms", ArmSettings), load_value("seed", Seed))
     questions = read_records(TRAIN_SET, Question)
-    if len(questions) < settings.questions:
-        raise InputError(
-            f"sample.questions is {settings.questions}, but {TRAIN_SET} has {len(questions)}; "
-            "lower it, or raise data.train_questions in the profile"
-        )
+    check_count(settings, len(questions), f"{TRAIN_SET} has")
     from src.engines.runner import answer_requests, load_tokenizer
 
     tokenizer = load_tokenizer(BASE)

@@ -31,7 +31,8 @@ MAX_CHOSEN_FALL = 1.0
 def main() -> None:
     parser = command_line("python -m src.stages.train", __doc__)
     add_profile_argument(parser)
-    settings = load_training_settings(load_value("seed", Seed), profile_path(parser.parse_args().profile))
+    profile = profile_path(parser.parse_args().profile)
+    settings = load_training_settings(load_value("seed", Seed), profile)
     pairs = read_records(PAIRS, TrainingPair)
     if not BASE.is_dir():
         raise InputError(f"{BASE}: no such checkpoint; run `dvc repro base`")

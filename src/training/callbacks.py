@@ -1,4 +1,4 @@
-"""What happens between the steps of a training run: checkpoints that can be trusted, a bar, and a watch for what goes wrong."""
+"""What happens between the steps of a training run: checkpoints that can be trusted, progress, a watch for what goes wrong."""
 
 import math
 import shutil
@@ -11,6 +11,8 @@ from transformers import ProgressCallback, Trainer, TrainerCallback, TrainerCont
 
 from src.core.errors import InputError
 from src.core.journal import is_intact, write_checksums
+from src.core.progress import Progress, say, stage_name
+from src.core.unchanged import check_unchanged
 from src.training.trainer_logs import GRADIENT_NORM, LOSS, is_of_step, logged_chosen_logps
 
 # Steps between checkpoints: under a minute of the sandbox, some minutes of a large model, and a save takes a second. A multiple
@@ -37,6 +39,7 @@ class ChecksumCheckpoints(TrainerCallback):
             write_checksums(folder)
             for older in checkpoint_folders(work)[:-2]:
                 shutil.rmtree(older)
+        check_unchanged()  # an edit of what the stage reads ends it here and not hours later, with all that it has learned kept
 
 
 def checkpoint_folders(work: Path) -> list[Path]:
@@ -71,8 +74,19 @@ def newest_checkpoint(work: Path) -> str | None:
 # --- between the steps ---
 
 
-class LossBar(ProgressCallback):
-    """The trainer's bar, with the loss in it instead of a line a step."""
+class StepProgress(TrainerCallback):
+    """Shows the steps and the last loss, in the process that leads."""
+
+    def __init__(self) -> None:
+        self.progress: Progress | None = None
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        if state.is_world_process_zero:
+            self.progress = Progress(stage_name("training"), state.max_steps, "steps", done=state.global_step)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        if self.progress is not None:
+            self.progress.update()
 
     def on_log(
         self,
@@ -82,8 +96,12 @@ class LossBar(ProgressCallback):
         logs: Mapping[str, float] | None = None,
         **_: object,
     ) -> None:
-        if self.training_bar is not None and logs is not None and is_of_step(logs):
-            self.training_bar.set_postfix(loss=f"{logs[LOSS]:.4f}", refresh=False)
+        if self.progress is not None and logs is not None and is_of_step(logs):
+            self.progress.note(f"loss {logs[LOSS]:#.3g}")
+
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        if self.progress is not None:
+            self.progress.close()
 
 
 class Watch(TrainerCallback):
@@ -92,6 +110,9 @@ class Watch(TrainerCallback):
     def __init__(self) -> None:
         self.steps_without_gradient = 0
         self.warned = False
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        check_unchanged()  # code, base and examples are loaded: what is kept from now on is of them, whatever is edited later
 
     def on_log(
         self,
@@ -126,15 +147,14 @@ class Watch(TrainerCallback):
         fall = fmean(chosen[:COLLAPSE_STEPS]) - fmean(chosen[-COLLAPSE_STEPS:])
         if fall > COLLAPSE:
             self.warned = True
-            print(
+            say(
                 f"warning: step {state.global_step}: the log-probability of the chosen texts has fallen by {fall:.0f} nats; both "
-                "sides are sinking, and the model forgets how to write: lower dpo.learning_rate or raise dpo.beta",
-                flush=True,
+                "sides are sinking, and the model forgets how to write: lower dpo.learning_rate or raise dpo.beta"
             )
 
 
 def equip(trainer: Trainer) -> None:
     """Give a trainer the three callbacks in place of its own bar."""
     trainer.remove_callback(ProgressCallback)
-    for callback in (LossBar(), Watch(), ChecksumCheckpoints()):
+    for callback in (StepProgress(), Watch(), ChecksumCheckpoints()):
         trainer.add_callback(callback)

@@ -26,8 +26,10 @@ from src.core.command import command_line, end_with_parent, run_command, share_c
 from src.core.errors import InputError
 from src.core.journal import Dependencies, make_once, work_folder
 from src.core.params import add_profile_argument, load_value, profile_path
+from src.core.progress import silence_library_bars
 from src.core.records import read_metrics, read_records, write_metrics
 from src.core.shapes import Seed
+from src.core.unchanged import hand_over, take_over
 from src.regime_w.training_metrics import Preflight, TrainingStep
 from src.training.dpo_settings import TrainingSettings, TrainSettings, gradient_accumulation_steps, load_training_settings
 from src.training.pairs import PAIRS, TrainingPair
@@ -38,7 +40,8 @@ if TYPE_CHECKING:  # seconds to import, and `--help` needs none of it
 BASE = Path("checkpoints/base")
 FSDP = Path(__file__).with_name("fsdp.yaml")
 RUN = "run.json"  # what the first process leaves beside the adapter: an AdapterRun
-SETTINGS = "settings.json"  # in the work folder, for the processes: params may be edited by the time they start
+# In the work folder, for the processes: what the stage has read, since params and code may be edited by the time they start.
+SETTINGS, SNAPSHOT = "settings.json", "snapshot.json"
 
 # What decides an adapter, beside settings, base and pairs: see src/core/journal.py. All else may change under its checkpoints.
 CODE = ("training/dpo.py", "training/trl_api.py", "models/encoding.py")
@@ -79,15 +82,14 @@ def train_together(pairs: Sequence[TrainingPair], settings: TrainingSettings, ad
 
     A run that was killed goes on from its last checkpoint, to the same bytes.
     """
-    machines = read_machines(settings)
-    gradient_accumulation_steps(settings, machines.all_processes)
-    _check_sharding(settings, machines)
+    machines = fitting_machines(settings)
 
     from src.models.checkpoints import own_checkpoint, read_tokenizer
-    from src.training.preflight import check_pairs, check_tokenizer
+    from src.training.preflight import check_max_length, check_pairs, check_tokenizer
 
     tokenizer = read_tokenizer(own_checkpoint(BASE, "base"))
     check_tokenizer(tokenizer, BASE)
+    check_max_length(BASE, settings.train.max_length)
     lengths = check_pairs(pairs, tokenizer, settings.train.max_length, settings.train.max_truncated_share)
     with checkpoint_folder(settings, machines) as work:
         run = _run_once(pairs, settings, machines, adapter, work)
@@ -165,6 +167,14 @@ def count_processes(wanted: int | None) -> int:
     return max(1, torch.cuda.device_count())
 
 
+def fitting_machines(settings: TrainingSettings) -> Machines:
+    """The machines, as `read_machines` finds them; InputError if the global batch or the sharding does not fit them."""
+    machines = read_machines(settings)
+    gradient_accumulation_steps(settings, machines.all_processes)
+    _check_sharding(settings, machines)
+    return machines
+
+
 def read_machines(settings: TrainingSettings) -> Machines:
     """The machines by the environment variables; InputError if one is no number, or if the first machine has no address."""
     count, rank, port = _read_number("NNODES", 1), _read_number("NODE_RANK", 0), _read_number("MASTER_PORT", 29500)
@@ -201,6 +211,7 @@ def launch(settings: TrainingSettings, machines: Machines, adapter: Path, work: 
     command += ["-m", "src.training.launch", "--process", str(adapter), str(work)]
     # Its own processes end with the launcher, which ends with this one.
     write_metrics(work / SETTINGS, settings)
+    hand_over(work / SNAPSHOT)
     status = subprocess.run(command, preexec_fn=end_with_parent).returncode
     if status:
         raise InputError(f"training by {machines.all_processes} processes ended with status {status}; the cause stands above")
@@ -209,6 +220,7 @@ def launch(settings: TrainingSettings, machines: Machines, adapter: Path, work: 
 def run_process(adapter: Path, work: Path) -> None:
     """What each process does; the first of all leaves the adapter and what it knows in the folder `adapter`."""
     end_with_parent()  # the launcher, which may be killed
+    take_over(work / SNAPSHOT)
     from accelerate import PartialState
 
     from src.training.dpo import train_adapter
@@ -227,6 +239,7 @@ def join(profile: Path) -> None:
             "and run `dvc repro train` on the machine of rank 0"
         )
     share_cores()
+    silence_library_bars()
     settings = load_training_settings(load_value("seed", Seed), profile)
     machines = read_machines(settings)
     with TemporaryDirectory() as folder, checkpoint_folder(settings, machines) as work:

@@ -17,6 +17,7 @@ from src.core.errors import InputError
 from src.core.shapes import Count, NonNegative, PositiveCount, Share
 from src.models.checkpoints import own_checkpoint, told_as_one_error
 from src.models.encoding import encode_prompt
+from src.models.positions import read_positions
 from src.training.pairs import PAIRS, TrainingPair
 from src.training.trl_api import encoded_prompts, first_batch
 
@@ -63,6 +64,16 @@ def check_tokenizer(tokenizer: PreTrainedTokenizerBase, base: Path) -> None:
     ends = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
     if ends != [None] and tokenizer.eos_token_id not in ends:
         raise InputError(f"the tokenizer of {base} ends texts by token {tokenizer.eos_token_id}, but the model by {ends}: {cure}")
+
+
+def check_max_length(base: Path, max_length: int) -> None:
+    """InputError if the pairs may be longer than the base can read; needs its config alone."""
+    positions = read_positions(own_checkpoint(base, "base"))
+    if positions is not None and max_length > positions:
+        raise InputError(
+            f"train.max_length is {max_length:,}, but the model of {base} reads {positions:,} tokens (max_position_embeddings in "
+            "its config.json), and what lies beyond teaches noise: lower it"
+        )
 
 
 def check_pairs(

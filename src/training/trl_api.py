@@ -3,7 +3,7 @@
 tests/contracts/test_trl.py holds each piece, and says what to look at where an upgrade has changed one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +12,7 @@ from torch.utils.data import Sampler
 from transformers.trainer_pt_utils import get_length_grouped_indices
 from trl import DPOTrainer
 
+from src.core.progress import Progress, stage_name
 from src.training.trainer_logs import LOGP_CHOSEN
 
 PROMPT, PROMPT_IDS = "prompt", "prompt_ids"  # columns of the dataset that DPOTrainer makes of ours
@@ -42,7 +43,24 @@ class LengthGroups(Sampler[int]):
 
 
 class PairTrainer(DPOTrainer):
-    """DPO over pairs in the order of LengthGroups; the dataset has the column `length`, tokens of the longer text."""
+    """DPO over pairs in the order of LengthGroups; the dataset has the column `length`, tokens of the longer text.
+
+    The pass of the reference over all pairs, before the first step, is shown as the steps are.
+    """
+
+    _passed: Progress | None = None
+
+    def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
+        with Progress(f"{stage_name('training')}, reference pass", len(dataset), "pairs") as self._passed:
+            return super()._precompute_ref_logps(dataset, name, batch_size)
+
+    def compute_ref_log_probs(
+        self, model: torch.nn.Module, inputs: Mapping[str, torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        chosen, rejected = super().compute_ref_log_probs(model, inputs)
+        if self._passed is not None:
+            self._passed.update(len(chosen))
+        return chosen, rejected
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> LengthGroups:
         step_size = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size

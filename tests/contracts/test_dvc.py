@@ -5,6 +5,7 @@ One that fails after an upgrade says where to look.
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from importlib import import_module
@@ -74,6 +75,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         ("dvc.lock", "LockError", "repair in src/ops/repair.py"),
         ("dvc.lock", "make_lock", "remove_unreadable_rwlocks in src/ops/repair.py"),
         ("dvc.repo", "Repo", "src/ops/repair.py and src/ops/remote.py"),
+        ("dvc.config", "NoRemoteError", "default_remote in src/ops/repair_cache.py"),
+        ("dvc.repo.experiments.executor.base", "BaseExecutor.PACKED_ARGS_FILE", "ARGUMENTS in src/ops/repair_experiments.py"),
         ("dvc_data.hashfile.db", "HashFileDB.oid_to_path", "src/ops/remote.py"),
         ("dvc_data.hashfile.hash", "file_md5", "is_correct in src/ops/remote.py"),
         ("dvc_objects.fs.utils", "tmp_fname", "TEMPORARY in src/ops/repair.py: what is a copy called until it is complete?"),
@@ -169,6 +172,48 @@ def test_a_stage_learns_its_name_and_the_root_from_its_environment(repository):
     )
 
 
+EXPERIMENTS = "look at src/ops/repair_experiments.py"
+
+
+def test_experiments_have_the_refs_and_files_that_are_repaired():
+    from dvc.repo.experiments import refs
+    from dvc.repo.experiments.executor.base import BaseExecutor
+    from dvc.repo.experiments.queue.tempdir import _STANDALONE_TMP_DIR
+    from dvc.repo.experiments.stash import ExpStash
+    from dvc.repo.experiments.utils import EXEC_PID_DIR, EXEC_TMP_DIR
+
+    from src.ops import repair_experiments as ours
+
+    names = (refs.WORKSPACE_STASH, refs.EXEC_NAMESPACE, refs.TEMP_NAMESPACE, refs.CELERY_STASH)
+    assert names == (ours.WAITING, ours.EXECUTED, "refs/exps/temp", "refs/exps/celery/stash"), f"refs are {names}: {EXPERIMENTS}"
+    assert (refs.EXEC_MERGE, refs.EXEC_BASELINE, refs.EXEC_BRANCH) == tuple(
+        f"{ours.EXECUTED}/{name}" for name in ("EXEC_MERGE", "EXEC_BASELINE", "EXEC_BRANCH")
+    ), EXPERIMENTS
+    assert f".dvc/tmp/{BaseExecutor.PACKED_ARGS_FILE}" == ours.ARGUMENTS, EXPERIMENTS
+    assert ExpStash.format_message("a", "b", "c").startswith(ours.EXPERIMENT), EXPERIMENTS
+    assert ExpStash.format_message("a", "b", "c").endswith(":c"), f"the name is elsewhere in the message: {EXPERIMENTS}"
+    assert (EXEC_TMP_DIR, _STANDALONE_TMP_DIR, EXEC_PID_DIR) == ("exps", "exps/standalone", "run"), EXPERIMENTS
+
+
+def test_a_stash_of_dvc_has_the_form_by_which_it_is_known(repository, tmp_path):
+    """By the library that DVC uses, against that of the git command."""
+    import pygit2
+
+    from src.ops.repair_experiments import STASHED_BY_LIBGIT2, read_stash
+
+    folder = tmp_path / "repository"
+    shutil.copytree(repository, folder)
+    (folder / "dvc.yaml").write_text("changed: true\n")
+    pygit2.Repository(str(folder)).stash(pygit2.Signature("test", "test@example.org"))
+    (folder / "dvc.yaml").write_text("changed: again\n")
+    variables = {f"GIT_{who}_{what}": "test" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    subprocess.run(["git", "stash", "--quiet"], cwd=folder, check=True, env=os.environ | variables)
+    listed = subprocess.run(["git", "stash", "list", "--format=%H"], cwd=folder, capture_output=True, text=True).stdout.split()
+    by_git, by_dvc = (read_stash(folder, commit).message for commit in listed)
+    assert STASHED_BY_LIBGIT2.fullmatch(by_dvc), f"a stash of DVC has the message {by_dvc!r}: {EXPERIMENTS}"
+    assert not STASHED_BY_LIBGIT2.fullmatch(by_git), f"a stash of the git command has the message {by_git!r}: {EXPERIMENTS}"
+
+
 # --- outputs, caches and remotes ---
 
 
@@ -218,6 +263,7 @@ def test_the_cache_and_the_remote_hold_objects_by_the_same_names(repository):
                 "fs.find lists other paths: look at remote_sizes in src/ops/remote.py"
             )
             assert database.fs.sizes([path]) == [1], "fs.sizes gives no bytes: look at remote_sizes in src/ops/remote.py"
+            assert callable(database.fs.get_file), "a file system has no get_file: look at fetched in src/ops/repair_cache.py"
             assert callable(database.fs.put_file), "a file system has no put_file: look at resend in src/ops/remote.py"
             assert callable(database.fs.fs.invalidate_cache), "fsspec has no invalidate_cache: look at remote_sizes"
 

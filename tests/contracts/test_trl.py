@@ -55,7 +55,17 @@ def trainer(questions, checkpoint, recorder, tmp_path_factory) -> DPOTrainer:
     return built
 
 
-@pytest.mark.parametrize("name", ["_prepare_inputs", "compute_loss_context_manager", "compute_loss", "_get_train_sampler"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "_prepare_inputs",
+        "compute_loss_context_manager",
+        "compute_loss",
+        "_get_train_sampler",
+        "_precompute_ref_logps",
+        "compute_ref_log_probs",
+    ],
+)
 def test_the_trainer_has_the_methods_that_are_called_or_replaced(name):
     assert callable(getattr(DPOTrainer, name, None)), (
         f"DPOTrainer has no method {name} any more: look at first_batch and PairTrainer in src/training/trl_api.py, "

@@ -61,10 +61,10 @@ def test_an_adapter_is_named_by_name_number_and_path():
 def test_the_ranks_are_those_that_the_kernels_are_built_for():
     from vllm.config.lora import MaxLoRARanks
 
-    from src.engines.vllm_engine import ADAPTER_RANKS
+    from src.engines.settings import ADAPTER_RANKS
 
     unknown = set(ADAPTER_RANKS) - set(get_args(MaxLoRARanks))
-    assert not unknown, f"vLLM serves no ranks {unknown} any more: look at ADAPTER_RANKS in src/engines/vllm_engine.py"
+    assert not unknown, f"vLLM serves no ranks {unknown} any more: look at ADAPTER_RANKS in src/engines/settings.py"
 
 
 def test_the_options_of_loading_are_known():
@@ -82,6 +82,7 @@ def test_the_options_of_loading_are_known():
         "enable_chunked_prefill",
         "max_num_batched_tokens",
         "enable_lora",
+        "use_tqdm_on_load",
         "max_loras",
         "max_lora_rank",
     }

@@ -51,6 +51,18 @@ def test_a_full_disk_is_one_message_with_the_file_and_the_cure():
     assert "Traceback" not in done.stderr
 
 
+def test_a_closed_pipe_is_one_message_with_the_cure():
+    body = "def main():\n    for number in range(100_000):\n        print(number)"
+    code = f"from src.core.command import run_command as run\n{body}\nrun(main)\n"
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stderr is not None
+    assert process.stdout.readline() == "0\n"
+    process.stdout.close()
+    told = process.stderr.read()
+    assert process.wait() == 1
+    assert told.startswith("error: nobody reads the output any more") and told.count("\n") == 1, told
+
+
 def test_what_the_system_refuses_names_the_file(tmp_path):
     (tmp_path / "file").touch()
     done = run(f"def main():\n    open({str(tmp_path / 'file' / 'below')!r})")
@@ -115,7 +127,7 @@ def start(*code: str) -> subprocess.Popen:
 
 
 def test_a_stage_ends_with_the_dvc_that_started_it(monkeypatch):
-    monkeypatch.setenv("DVC_STAGE", "sample")
+    monkeypatch.setenv("DVC_STAGE", "rollouts")  # whose entry names no profile
     parent = start(PARENT, STAGE)
     assert parent.stdout.readline() == "runs\n"
     parent.kill()
@@ -147,7 +159,7 @@ else:
 
 
 def test_a_stage_whose_dvc_has_ended_before_it_began_does_not_run(monkeypatch):
-    monkeypatch.setenv("DVC_STAGE", "sample")
+    monkeypatch.setenv("DVC_STAGE", "rollouts")  # whose entry names no profile
     monkeypatch.setenv("CODE", ORPHAN)
     told = start(ORPHAN).communicate()[0]
     if not told.startswith("child of 1\n"):

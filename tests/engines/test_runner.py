@@ -1,5 +1,6 @@
 """A text is asked once: it is kept until something changes that decides it, and through every change that does not."""
 
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -106,6 +107,17 @@ def test_only_what_is_new_is_asked(requests, checkpoint, asked):
         assert asked.since() == 1
 
 
+def test_what_the_model_cannot_read_is_refused_before_an_engine_is_started(requests, checkpoint, asked):
+    """Of an engine that is not installed, that it is missing would be told first."""
+    long = replace(requests[3], key="train-00003/wolfram_0", max_tokens=256)
+    vllm = replace(SETTINGS, name="vllm", vllm=VLLM)
+    with pytest.raises(InputError, match="^request train-00003/wolfram_0: .* than engine.vllm.max_model_len = 256; raise it"):
+        answer([*requests, long], checkpoint, vllm)
+    with pytest.raises(InputError, match="^request train-00003/wolfram_0: .* than the model's positions .* = 512; lower"):
+        answer([*requests, replace(long, max_tokens=512)], checkpoint, replace(SETTINGS, workers=1000))
+    assert asked.counts == []
+
+
 def test_texts_of_a_run_that_broke_off_are_kept(requests, checkpoint, asked, monkeypatch):
     def ends_early(label, engine, waiting, total):
         for number, completion in enumerate(engine.generate(waiting)):
@@ -120,6 +132,18 @@ def test_texts_of_a_run_that_broke_off_are_kept(requests, checkpoint, asked, mon
     asked.since()
     answer(requests, checkpoint)
     assert asked.since() == len(requests) - 7
+
+
+def test_texts_and_tokens_are_shown_and_kept_texts_count_for_the_share(requests, checkpoint, asked, capfd):
+    def line(count: int) -> str:
+        return rf"stage: {count} of {count} texts \(100 %\) in \S+ s, \S+ texts/s, [\d,]+ tokens/s\n"
+
+    answer(requests[:5], checkpoint)
+    assert re.fullmatch(line(5), capfd.readouterr().out)
+    answer(requests[:6], checkpoint)
+    assert re.fullmatch(line(6), capfd.readouterr().out)
+    answer(requests[:5], checkpoint)
+    assert capfd.readouterr().out == ""
 
 
 def test_a_corrupt_text_is_asked_again_and_said(requests, checkpoint, asked, tmp_path, capsys):

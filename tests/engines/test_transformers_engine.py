@@ -1,4 +1,5 @@
 import random
+from dataclasses import replace
 
 import pytest
 import torch
@@ -73,6 +74,24 @@ def test_texts_end_at_max_tokens_and_say_so(checkpoint, questions):
 def test_a_doubled_key_is_an_error(checkpoint, requests):
     with pytest.raises(InputError, match="67 requests share 66 keys"):
         list(TransformersEngine(checkpoint, batch_size=8).generate([*requests, requests[0]]))
+
+
+def test_a_request_beyond_the_positions_is_refused_before_any_text(checkpoint, requests):
+    engine = TransformersEngine(checkpoint, batch_size=8)
+    long = replace(requests[40], key="test-00003/wolfram_0", max_tokens=512)
+    completions = engine.generate([*requests, long])
+    with pytest.raises(InputError, match=f"^request {long.key}: [0-9]+ tokens of prompt and 512 of completion are more than the"):
+        next(completions)
+
+
+def test_the_last_position_of_the_model_is_used(checkpoint, requests):
+    """The longest request that is not refused: a text of it has every token that was asked for, or its end."""
+    engine = TransformersEngine(checkpoint, batch_size=8)
+    room = 512 - len(engine.tokenizer(requests[1].prompt)["input_ids"])
+    [completion] = engine.generate([replace(requests[1], max_tokens=room)])
+    assert completion.finish_reason == "stop" or completion.n_tokens == room
+    with pytest.raises(InputError, match=f"lower sample.max_tokens or answer.max_tokens to {room} at most"):
+        list(engine.generate([replace(requests[1], max_tokens=room + 1)]))
 
 
 def test_a_missing_checkpoint_names_the_folder_and_the_cure(tmp_path):

@@ -101,6 +101,14 @@ def test_a_request_that_does_not_fit_is_an_error(engine, requests):
         list(engine.generate([replace(requests[0], max_tokens=256)]))
 
 
+def test_a_request_that_does_not_fit_leaves_the_others_unasked(engine, requests, expected):
+    long = replace(requests[1], key="test-00003/wolfram_0", max_tokens=256)
+    with pytest.raises(InputError, match="^request test-00003/wolfram_0: .*; too long are 1 of 3 requests$"):
+        next(engine.generate([requests[0], long, requests[2]]))
+    assert not engine.engine.has_unfinished_requests()
+    assert texts(engine, requests[:1]) == {requests[0].key: expected[requests[0].key]}
+
+
 def test_a_rank_beyond_the_kernels_is_an_error(checkpoint, tmp_path):
     (tmp_path / "adapter_config.json").write_text('{"r": 512}')
     save_file({"weight": torch.zeros(1)}, tmp_path / "adapter_model.safetensors")

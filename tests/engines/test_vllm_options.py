@@ -1,6 +1,7 @@
 """What is decided before vLLM is loaded, without it."""
 
 import json
+from dataclasses import replace
 from importlib.util import find_spec
 
 import pytest
@@ -33,3 +34,8 @@ def test_a_rank_that_vllm_cannot_serve_is_an_error(tmp_path):
 def test_a_missing_vllm_says_what_to_install(checkpoint):
     with pytest.raises(InputError, match="the module vllm is missing: pip install -r requirements-gpu.txt"):
         VllmEngine(checkpoint, 16, "float32", SETTINGS)
+
+
+def test_more_tokens_than_the_model_reads_are_an_error_before_vllm_is_looked_for(checkpoint):
+    with pytest.raises(InputError, match="engine.vllm.max_model_len is 2,048, but the model reads 512 tokens"):
+        VllmEngine(checkpoint, 16, "float32", replace(SETTINGS, max_model_len=2048))

@@ -1,9 +1,10 @@
 """Kills and faults at random moments of real runs of the tiny profile; prints how many were tried and what was lost.
 
-    python -m tests.faults.campaign [--kills 50] [--seed 0]        (make faults)
+    python -m tests.faults.campaign [--kills 50] [--experiments 12] [--seed 0]        (make faults)
 
 Lost is: a finished text or a complete checkpoint that is gone, an output that ends up other than in an undisturbed run,
-a process that outlives its DVC, a run that can no longer be finished. The only right number is 0.
+uncommitted work that does not come back by the commands that `make repair` prints, a process that outlives its DVC, a run
+that can no longer be finished. The only right number is 0.
 """
 
 import os
@@ -64,8 +65,8 @@ class Campaign:
             shutil.copytree(finished, self.repository, symlinks=True)
         self.right = self.lock()
 
-    def run(self, folder: Path, *command: str) -> subprocess.CompletedProcess:
-        return subprocess.run(command, cwd=folder, env=self.environment, check=True, capture_output=True, text=True)
+    def run(self, folder: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess:
+        return subprocess.run(command, cwd=folder, env=self.environment, check=check, capture_output=True, text=True)
 
     # --- the state of a run ---
 
@@ -101,9 +102,12 @@ class Campaign:
     # --- runs ---
 
     def start(self, *stages: str, **options: object) -> subprocess.Popen:
+        return self.start_shell('python -m src.ops.repair && exec dvc repro "$@"', *stages, **options)  # as `make repro` does it
+
+    def start_shell(self, script: str, *arguments: str, **options: object) -> subprocess.Popen:
         log = (self.repository / ".dvc/campaign.log").open("ab")
         return subprocess.Popen(
-            ["bash", "-c", 'python -m src.ops.repair && exec dvc repro "$@"', "bash", *stages],  # as `make repro` does it
+            ["bash", "-c", script, "bash", *arguments],
             cwd=self.repository,
             env=self.environment,
             stdout=log,
@@ -354,12 +358,17 @@ def campaign(kills: int, seed: int, folder: Path, chosen: Sequence[str] | None =
 
 
 def main() -> None:
+    from tests.faults.experiment_kills import kill_experiments  # which needs the campaign itself
+
     parser = command_line("python -m tests.faults.campaign", __doc__)
     parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--experiments", type=int, default=12, help="kills of `dvc exp run` and of workers of the queue")
     parser.add_argument("--seed", type=int, default=0, help="of the moments and kinds of the kills")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         disturbed = campaign(arguments.kills, arguments.seed, Path(folder))
+        disturbed.finish("the last fault")
+        kill_experiments(disturbed, arguments.experiments)
     for name, count in sorted(disturbed.tried.items()):
         print(f"{count:4d}  {name}")
     print(f"{sum(disturbed.tried.values())} tried, {len(disturbed.lost)} lost")

@@ -1,18 +1,24 @@
-"""DVC that is killed when it comes to its n-th change of a file of the repository at hand.
+"""DVC that is killed when it comes to its n-th change of a file of the repository at hand, or of its Git state.
 
-    python killed_dvc.py N LOG repro        0 for N kills nothing; LOG gets a line for each change: its event and path
+    python killed_dvc.py files N LOG repro          0 for N kills nothing; LOG gets a line for each change
+    python killed_dvc.py git N LOG exp run …
 
-The kill comes before the change. A file that is opened to be written anew is emptied first: that is the state between
-the opening and the first write.
+A kill of `files` comes before the change. A file that is opened to be written anew is emptied first: that is the state
+between the opening and the first write. A kill of `git` comes before and after each call that changes refs, index or tree.
 """
 
+import importlib
 import os
 import signal
 import sys
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 
 from dvc.cli import main
 
+BACKENDS = ("dulwich", "pygit2", "gitpython")  # of scmrepo, which asks one after the other
+GIT_CHANGES = ("set_ref", "remove_ref", "checkout", "reset", "add", "commit", "_stash_push", "_stash_apply", "_stash_drop")
 CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.link", "os.symlink"}
 
 
@@ -45,6 +51,37 @@ def watch(last: int, log: Path) -> None:
     sys.addaudithook(hook)
 
 
+def watch_git(last: int, log: Path) -> None:
+    """Note every call that changes something of Git, before it and after it, and end at the line of number `last`."""
+    noted = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    done = 0
+
+    def note(line: str) -> None:
+        nonlocal done
+        done += 1
+        os.write(noted, f"{line}\n".encode())
+        if done == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def noting(name: str, change: Callable) -> Callable:
+        @wraps(change)
+        def changed(self, *args, **kwargs):
+            words = " ".join(str(arg) for arg in args)
+            note(f"before {name} {words}")
+            result = change(self, *args, **kwargs)
+            note(f"after {name} {words}")
+            return result
+
+        return changed
+
+    for backend in BACKENDS:
+        module = importlib.import_module(f"scmrepo.git.backend.{backend}")
+        for kind in [value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__]:
+            for change in [change for change in GIT_CHANGES if change in vars(kind)]:
+                setattr(kind, change, noting(f"{backend}.{change}", vars(kind)[change]))
+
+
 if __name__ == "__main__":
-    watch(int(sys.argv[1]), Path(sys.argv[2]))
-    sys.exit(main(sys.argv[3:]))
+    watching = {"files": watch, "git": watch_git}[sys.argv[1]]
+    watching(int(sys.argv[2]), Path(sys.argv[3]))
+    sys.exit(main(sys.argv[4:]))

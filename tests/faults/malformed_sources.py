@@ -60,6 +60,38 @@ def copied(source: str, *targets: str) -> Break:
     return breaks
 
 
+def recoded(encoding: str) -> Break:
+    return changed(SOURCE, lambda content: content.decode().encode(encoding))
+
+
+def in_one_array(indent: int | None) -> Break:
+    def change(content: bytes) -> bytes:
+        return json.dumps([json.loads(line) for line in content.splitlines()], indent=indent).encode()
+
+    return changed(SOURCE, change)
+
+
+def format_cases() -> Iterator[Case]:
+    """Files that are no JSON Lines in UTF-8 as a whole."""
+
+    def case(name: str, place: str, cause: str, cure: str, breaks: Break) -> Case:
+        return Case(f"source: {name}", "data", from_source(SOURCE, breaks), place, cause, cure)
+
+    whole = f"{SOURCE}: "
+    for encoding in ("UTF-16", "UTF-16LE", "UTF-16BE", "UTF-32"):
+        command = f"iconv -f {encoding} -t UTF-8 {SOURCE} > source/questions.new.jsonl"
+        yield case(encoding, whole, f"{encoding}, not UTF-8", command, recoded(encoding))
+    for encoding, name, letter in (("LATIN1", "Zo\xeb", "0xeb"), ("WINDOWS-1252", "Zo\x92", "0x92")):
+        one_byte_each = changed(SOURCE, lambda content, name=name: content.replace(b"Ann", name.encode("latin-1")))
+        command = f"iconv -f {encoding} -t UTF-8 {SOURCE} > "
+        yield case(encoding, f"{SOURCE}:1", f"not UTF-8: byte 17 is {letter}", command, one_byte_each)
+    command = f"jq -c '.[]' {SOURCE} > source/questions.new.jsonl"
+    yield case("one array", whole, "a JSON array", command, in_one_array(None))
+    yield case("one array over lines", whole, "a JSON array", command, in_one_array(1))
+    for name, content in (("an empty file", b""), ("blank lines", b"\n \n")):
+        yield case(name, f"{whole}an empty file", "holds no question", "fetch it again", overwritten(SOURCE, content))
+
+
 def source_cases() -> Iterator[Case]:
     fetch, repair = "fetch the file again", "repair"
     yield source_line("a line cut short", b'{"question": "How many', "not a whole JSON object", fetch)
@@ -76,6 +108,9 @@ def source_cases() -> Iterator[Case]:
     yield source_line("a number for an answer", row(answer=5), "`answer` is 5", repair)
     yield source_line("an answer without a number", row(answer="many"), "no gold number", "end the answer with `#### <number>`")
     yield source_line("a gold of words", row(gold="five"), "no gold number (gold 'five'", "end the answer with `#### <number>`")
+    yield source_line("a gold against the solution", row(gold="6"), "`gold` is '6', but the worked solution", "leave `gold` out")
+    for key in ("question", "answer"):
+        yield source_line(f"a {key} of 10 MB", row(**{key: "a?" * 5_000_000}), f"`{key}` has 10,000,000 characters", "shorten")
     yield source_line("a gold that is no text", row(gold=7), "`gold` is 7, where a text is wanted", "put it in quotes")
     yield source_line("a blank id", row(id=" "), "the id is ' '", "leave the key out")
     yield source_line("an id that is a number", row(id=3), "the id is 3", "leave the key out")
@@ -104,8 +139,7 @@ def source_cases() -> Iterator[Case]:
     mark = changed(SOURCE, lambda c: b"\xef\xbb\xbf" + c)
     yield case("a byte order mark", f"{SOURCE}:1", "byte order mark", "save it as UTF-8 without one", mark)
     yield case("gzip", f"{SOURCE}:1", "not UTF-8", fetch, changed(SOURCE, gzip.compress))
-    yield case("UTF-16", f"{SOURCE}:1", "not UTF-8", fetch, changed(SOURCE, lambda c: c.decode().encode("utf-16")))
-    yield case("an empty file", "questions", "holds no question", "fetch it again", overwritten(SOURCE, b""))
+    yield from format_cases()
     yield case("no such file", "data.source", "no such file or folder", "give the path", without(SOURCE))
     yield case("a pipe", SOURCE, "no such file or folder", "give the path", pipe_instead(SOURCE))
     yield case("a name of 5,000 letters", "data.source", "no such file or folder", "give the path", source="x" * 5000)
@@ -140,6 +174,16 @@ def source_cases() -> Iterator[Case]:
         source=split,
         test_questions="null",
     )
+    copied_by_hand = both(same, changed(f"{split}/test.jsonl", lambda c: c.replace(b"Ann has", b"ANN  has")))
+    yield case(
+        "one split twice in other letters",
+        "data.source",
+        "6 questions are in both",
+        "see to",
+        copied_by_hand,
+        source=split,
+        test_questions="null",
+    )
     shard = parquet(f"{split}/train-00000-of-00002.parquet", {"question": ["a"]})
     yield case(
         "a missing shard", "train-00000-of-00002.parquet", "1 of 2 files are there", "fetch the others", shard, source=split
@@ -158,7 +202,7 @@ def source_cases() -> Iterator[Case]:
         "of numbers": ({"question": [1], "answer": [2]}, f"{file} row 1", "`question` is 1", repair),
         "with a null": ({"question": ["a", None], "answer": ["#### 1"] * 2}, f"{file} row 2", "`question` is None", repair),
         "of lists": ({"question": [["a"]], "answer": [["b"]]}, f"{file} row 1", "`question` is ['a']", repair),
-        "without rows": ({"question": [], "answer": []}, "q: ", "holds no question", again),
+        "without rows": ({"question": [], "answer": []}, f"{file}: ", "holds no question", again),
     }
     for name, (columns, place, cause, cure) in tables.items():
         yield case(f"Parquet {name}", place, cause, cure, parquet(file, columns), source=file)

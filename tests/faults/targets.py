@@ -18,48 +18,22 @@ import yaml
 from src.core.errors import InputError
 from src.core.params import load_overridden_section, load_profile_section, load_section, load_value, parse_yaml
 from src.core.records import read_records, write_records
-from src.core.shapes import Seed
-from src.engines.settings import EngineSettings
 from src.regime_w.answers import canonical, cut, extract_answer, parse_number, reasoning
-from src.regime_w.arms import ARM_NAMES, ArmName, ArmSettings
-from src.regime_w.compare_settings import CompareSettings
-from src.regime_w.criteria import CriteriaSettings
+from src.regime_w.arms import ARM_NAMES, ArmName
 from src.regime_w.evaluation import Evaluation
-from src.regime_w.preferences import Pair, PrefsSettings
+from src.regime_w.preferences import Pair
 from src.regime_w.questions import Question
-from src.regime_w.scoring import GUIDE_SETTINGS, Rollout, ScoringSettings, score_question, tokens
+from src.regime_w.scoring import GUIDE_SETTINGS, Rollout, score_question, tokens
 from src.regime_w.texts import PolicyText, Trajectory
 from src.regime_w.verdict import ChangedQuestion
-from src.stages.answer import AnswerSettings
-from src.stages.base import BaseSettings
-from src.stages.data import DataSettings
-from src.stages.doctor import MachineSettings
-from src.stages.sample import SampleSettings
-from src.training.dpo_settings import DpoSettings, TrainSettings
+from src.stages.settings import PARAMS_SECTIONS, PROFILE_SECTIONS
+from src.training.dpo_settings import DpoSettings
 from src.training.pairs import TrainingPair
 from tests.profiles import PROFILE
 
 KINDS = (Question, Trajectory, Rollout, Pair, TrainingPair, PolicyText, Evaluation, ChangedQuestion)
-PARAMS = {
-    "arms": ArmSettings,
-    "scoring": ScoringSettings,
-    "prefs": PrefsSettings,
-    "dpo": DpoSettings,
-    "compare": CompareSettings,
-    "criteria": CriteriaSettings,
-    "profile": str,
-    "seed": Seed,
-    "policy": Literal["baseline", "coherence"],
-}
-PROFILE_SECTIONS = {
-    "data": DataSettings,
-    "base": BaseSettings,
-    "engine": EngineSettings,
-    "sample": SampleSettings,
-    "train": TrainSettings,
-    "answer": AnswerSettings,
-    "machine": MachineSettings,
-}
+PARAMS = {section.name: section.shape for section in PARAMS_SECTIONS}
+PROFILE_SHAPES = {section.name: section.shape for section in PROFILE_SECTIONS}
 # The shipped profiles, and that of the tests, which overrides values of `dpo`.
 PROFILES = {path.stem: parse_yaml(path.read_text()) for path in sorted(Path("profiles").glob("*.yaml"))} | {"tests": PROFILE}
 DPO = parse_yaml(Path("params.yaml").read_text())["dpo"]
@@ -194,7 +168,7 @@ def check_profile(place: tuple[str, ...], text: str, path: Path) -> None:
     profile.parent.mkdir(exist_ok=True)
     profile.write_text(f"{section}: {written(good, keys, text)}\n", encoding="utf-8", newline="")
     path.write_text(f"profile: this\ndpo: {json.dumps(DPO)}\n")
-    annotation = PROFILE_SECTIONS[section]
+    annotation = PROFILE_SHAPES[section]
     try:
         if section == "train":
             value = load_profile_section(section, annotation, profile, overrides="dpo")

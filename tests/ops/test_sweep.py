@@ -56,8 +56,8 @@ best of many is often good by chance.
 
 | point | pairs | coherence | difference, points | fixed / broken | p | p, Holm |
 | --- | --- | --- | --- | --- | --- | --- |
-| 5e-6 | 4,464 | 69.26% | +0.17 (-0.25 to 0.66) | 5 / 3 | 0.73 | 0.73 |
-| 5e-5 | 4,464 | 73.88% | +4.79 (2.98 to 6.61) | 93 / 35 | 3e-07 | 8.9e-07 |
+| 5e-6 | 4,464 | 69.26% | +0.17 (-0.25 to +0.66) | 5 / 3 | 0.73 | 0.73 |
+| 5e-5 | 4,464 | 73.88% | +4.79 (+2.98 to +6.61) | 93 / 35 | 3e-07 | 8.9e-07 |
 
 ![Learning rate of DPO](learning-rate.svg)
 """

@@ -96,11 +96,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory, run, worker_id: str) -> t
         if not printed.exists():
             folder.mkdir()
             make_repository(folder, run, "tiny")
-            output = run(folder, "dvc", "repro").stdout
+            done = run(folder, "dvc", "repro")
             run(folder, "git", "add", "-A")
             run(folder, "git", "commit", "-qm", "a run")
-            printed.write_text(output)
-    return folder, printed.read_text()
+            printed.write_bytes((done.stdout + done.stderr).encode())  # a carriage return must stay one
+    return folder, printed.read_bytes().decode()
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from src.ops.checkout import FOLDERS
 from src.ops.deps import NO_RESULT, RESULT_PACKAGES, with_deps
+from src.stages.settings import PARAMS_SECTIONS, PROFILE_SECTIONS
 
 ROOT = Path(__file__).parents[2]
 STAGES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -169,7 +171,27 @@ def test_every_file_that_a_stage_names_in_src_is_there():
 
 
 def test_every_stage_module_is_a_stage():
-    assert {path.stem for path in (ROOT / "src/stages").glob("*.py")} - {"__init__"} == set(STAGES)
+    assert {path.stem for path in (ROOT / "src/stages").glob("*.py")} - {"__init__", "settings"} == set(STAGES)
+
+
+def test_every_edit_of_a_setting_runs_the_doctor():
+    assert {"params.yaml", "profiles"} <= set(definition("doctor")["deps"])
+    assert "outputs/doctor.txt" in definition("data")["deps"], "the first to run after it"
+
+
+def test_a_section_that_a_stage_lists_is_read_by_the_doctor_as_the_stage_reads_it():
+    known = {(PARAMS, section.name) for section in PARAMS_SECTIONS} | {(PROFILE, section.name) for section in PROFILE_SECTIONS}
+    assert {section for name in STAGES for section in sections_listed(name)} | {(PARAMS, "profile")} == known
+
+
+def test_the_folders_that_must_be_no_links_are_those_of_the_outputs():
+    outs = [out if isinstance(out, str) else next(iter(out)) for name in STAGES for out in outputs(definition(name))]
+    assert {Path(out).parts[0] for out in outs if "/" in out} == set(FOLDERS)
+    assert all(len(Path(out).parts) <= 2 for out in outs)
+
+
+def outputs(stage: dict[str, Any]) -> list[Any]:
+    return [out for kind in ("outs", "metrics", "plots") for out in stage.get(kind, [])]
 
 
 # --- the layers ---
@@ -200,4 +222,5 @@ def test_nothing_imports_a_layer_above_its_own():
 
 def test_no_stage_imports_another():
     for name in STAGES:
-        assert not [module for module in runs(f"src/stages/{name}.py").imports if module.startswith("src.stages.")], name
+        others = {module for module in runs(f"src/stages/{name}.py").imports if module.startswith("src.stages.")}
+        assert others <= ({"src.stages.settings"} if name == "doctor" else set()), name

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.pipeline.conftest import ROOT
 
@@ -69,7 +70,7 @@ def test_a_kill_at_any_change_of_a_file_can_be_gone_on_from(two_stages, tmp_path
     def killed_at(number: int) -> tuple[Path, Path]:
         repository, log = tmp_path / f"killed_at_{number}", tmp_path / f"changes_until_{number}"
         shutil.copytree(two_stages, repository)
-        command = ["python", str(ROOT / "tests/faults/killed_dvc.py"), str(number), str(log), "repro"]
+        command = ["python", str(ROOT / "tests/faults/killed_dvc.py"), "files", str(number), str(log), "repro"]
         assert warm.run(repository, *command, environment=environment).returncode == (-9 if number else 0)
         return repository, log
 
@@ -137,3 +138,31 @@ def test_a_sound_checkout_and_a_merge_are_left_alone(reproduced, run, repair):
 def test_outside_of_a_repository_it_is_one_error(tmp_path, repair):
     [error] = repair(tmp_path, status=1)
     assert error.startswith(f"error: {tmp_path}: you are not inside of a DVC repository")
+
+
+def test_a_stage_that_fails_takes_no_line_of_an_ignore_list_back(reproduced, run):
+    """DVC takes back what it added to .gitignore for stages that succeeded before (its issue 11091).
+
+    Here it has nothing to add: all that it keeps is in lists that are committed. The outputs are made anew, but the last.
+    """
+    stages = yaml.safe_load((reproduced / "dvc.lock").read_text())["stages"]
+    outs = [out["path"] for stage in stages.values() for out in stage["outs"]]
+    kept_by_git = run(reproduced, "git", "ls-files").stdout.split()
+    for name in ("data", "checkpoints", "outputs"):
+        for path in (reproduced / name).glob("[!.]*"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    (reproduced / "dvc.lock").unlink()
+    stage = reproduced / "src/stages/report.py"
+    code = stage.read_text()
+    stage.write_text(code.replace("if __name__ ==", "raise SystemExit(7)\n\nif __name__ =="))
+    failed = run(reproduced, "dvc", "repro", check=False)
+    assert failed.returncode != 0 and "failed to reproduce 'report'" in failed.stderr
+    changed = {line[3:] for line in run(reproduced, "git", "status", "--porcelain").stdout.splitlines()}
+    assert "src/stages/report.py" in changed and [path for path in changed if path.endswith(".gitignore")] == []
+    made = sorted({path for path in outs if (reproduced / path).exists()} - set(kept_by_git))
+    assert {"data/train.jsonl", "checkpoints/base", "outputs/doctor.txt", "metrics/plan.json"} < set(made)
+    assert run(reproduced, "git", "check-ignore", *made).stdout.split() == made
+    stage.write_text(code)
+    run(reproduced, "git", "checkout", "-q", "dvc.lock")
+    run(reproduced, "dvc", "repro")
+    assert run(reproduced, "git", "status", "--porcelain").stdout == ""

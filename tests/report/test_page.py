@@ -31,8 +31,8 @@ def tables(text: str) -> dict[str, list[list[str]]]:
 
 def test_the_verdict_stands_first_with_all_that_it_rests_on():
     text = render(page())
-    assert text.startswith("# Regime W: profile sandbox, seed 0\n\n## Verdict\n**improved**: 5.87 points of accuracy ")
-    assert "(95 % interval 4.13 to 7.69, exact McNemar p = 8e-11) on 1,210 questions: 97 fixed, 26 broken.\n" in text
+    assert text.startswith("# Regime W: profile sandbox, seed 0\n\n## Verdict\n**improved**: +5.87 points of accuracy ")
+    assert "(95 % interval +4.13 to +7.69, exact McNemar p = 8e-11) on 1,210 questions: 97 fixed, 26 broken.\n" in text
     assert "\nCoherence training made the model better on these questions.\n" in text
     assert "With 123 questions changed, only a difference of 1.90 points or more could have been significant." in text
     assert "A true difference of 2.63 points would be found by four of five such tests." in text
@@ -57,7 +57,7 @@ def test_a_comparison_that_could_show_nothing_says_so():
 )
 def test_every_interval_says_its_confidence(confidence, written):
     text = render(page(confidence=confidence))
-    assert f"({written} interval 4.13 to 7.69" in text and f"| {written} interval |" in text
+    assert f"({written} interval +4.13 to +7.69" in text and f"| {written} interval |" in text
     assert text.count(" % interval") == 2
 
 
@@ -110,7 +110,9 @@ def test_training_is_shown_by_epoch():
         ["1", "0.6931", "0.6823", "0.6463"],
         ["2", "0.4146", "0.6767", "0.5383"],
     ]
-    assert text.endswith("\n\n414 steps; gradient norm 0.152 to 2.33; log-probability of the chosen texts fell by 0.13 nats.\n")
+    assert text.endswith(
+        "\n\n414 steps; gradient norm 0.152 to 2.33; change of the log-probability of the chosen texts -0.13 nats.\n"
+    )
 
 
 def test_a_run_that_trained_nothing_says_why():

@@ -13,7 +13,7 @@ from src.core.errors import InputError
 from src.regime_w.questions import Question
 from src.sources.files import Row, Splits
 from src.sources.gsm8k import PLATINUM, TEST, TRAIN, TestSet, content_digest, find_split
-from src.stages.data import DataSettings, load_splits
+from src.stages.data import DataSettings, check_disjoint, load_splits, normalized
 from tests.hub_server import HubServer, hub_environment
 
 SHARED = os.environ.get("REGIME_W_SHARED_DATA")
@@ -30,8 +30,14 @@ def write(path: Path, rows: list) -> Path:
     return path
 
 
-def load(source: Path | str, train: int | None = None, test: int | None = None, test_set: TestSet | None = None) -> Splits:
-    return load_splits(DataSettings(str(source), train, test, test_set))
+def load(
+    source: Path | str,
+    train: int | None = None,
+    test: int | None = None,
+    test_set: TestSet | None = None,
+    max_question_characters: int = 4000,
+) -> Splits:
+    return load_splits(DataSettings(str(source), train, test, test_set, max_question_characters))
 
 
 def write_parquet(path: Path, rows: list) -> Path:
@@ -201,7 +207,8 @@ def run_data_stage(folder: Path, endpoint: str, test_set: str, **variables: str)
     (folder / "profiles").mkdir(exist_ok=True)
     (folder / "params.yaml").write_text("profile: small\n")
     (folder / "profiles/small.yaml").write_text(
-        f"data: {{source: hub, test_set: {test_set}, train_questions: null, test_questions: null}}\n"
+        f"data: {{source: hub, test_set: {test_set}, train_questions: null, test_questions: null, "
+        "max_question_characters: 4000}\n"
     )
     environment = hub_environment(endpoint, folder / "hub") | {"PYTHONPATH": str(root)} | variables
     command = [sys.executable, "-m", "src.stages.data"]
@@ -285,9 +292,9 @@ def test_one_file_gives_its_last_rows_to_the_test(tmp_path):
 
 
 def test_its_own_id_gold_and_cleaning_status_are_kept(tmp_path):
-    row = ROWS[0] | {"id": "mine", "gold": "1,000.50", "cleaning_status": "revised", "index": 7}
+    row = ROWS[0] | {"answer": "#### 1000.5", "id": "mine", "gold": "1,000.50", "cleaning_status": "revised", "index": 7}
     train, _ = load(write(tmp_path / "q.jsonl", [row, ROWS[1]]), test=1)
-    assert train == [Question("mine", ROWS[0]["question"], ROWS[0]["answer"], "1000.5", cleaning_status="revised")]
+    assert train == [Question("mine", ROWS[0]["question"], "#### 1000.5", "1000.5", cleaning_status="revised")]
 
 
 @pytest.mark.parametrize(
@@ -318,3 +325,82 @@ def test_a_source_that_is_not_there_says_what_to_give(tmp_path):
 def test_more_questions_than_there_are_is_an_error(tmp_path):
     with pytest.raises(InputError, match="data.train_questions is 8, but .* has 7"):
         load(write(tmp_path / "q.jsonl", ROWS), train=8, test=2)
+
+
+@pytest.mark.parametrize(("name", "place"), [("train.jsonl", "train.jsonl:3"), ("test.parquet", "test.parquet row 3")])
+def test_a_question_of_10_mb_is_refused_at_the_door(tmp_path, name, place):
+    long = [*ROWS[5:7], {"question": "How many? " * 10**6, "answer": "#### 2"}]
+    write(tmp_path / "train.jsonl", long if name == "train.jsonl" else ROWS[:5])
+    if name == "train.jsonl":
+        write(tmp_path / "test.jsonl", ROWS[:5])
+    else:
+        write_parquet(tmp_path / name, long)
+    message = f"{place}: `question` has 10,000,000 characters, more than data.max_question_characters = 4,000; leave the row out"
+    with pytest.raises(InputError, match=message):
+        load(tmp_path)
+
+
+def test_the_limit_of_a_text_is_a_parameter(tmp_path):
+    longest = max(len(text) for row in ROWS for text in row.values())
+    path = write(tmp_path / "q.jsonl", ROWS)
+    assert len(load(path, test=2, max_question_characters=longest).train) == 7
+    with pytest.raises(InputError, match=f"q.jsonl:1: .* has {longest} characters, more than .* = {longest - 1};"):
+        load(path, test=2, max_question_characters=longest - 1)
+
+
+# --- leaks ---
+
+
+def split_pair(learned: str, tested: str) -> Splits:
+    """One question to train on and one to test on."""
+    return Splits([Question("train-00000", learned, "#### 5", "5")], [Question("test-00000", tested, "#### 5", "5")])
+
+
+@pytest.mark.parametrize(
+    "tested",
+    [
+        "Zoë’s cat has 3 fine straße toys. How many?",
+        "zoë’s CAT has 3 fine STRASSE toys. how many?",
+        "  Zoë’s cat has  3 fine\tstraße toys.\n\nHow many?\r\n",
+        "Zoë’s cat has 3\u00a0fine straße toys.\u2003How many?",
+        "Zoe\u0308’s cat has 3 \ufb01ne straße toys. How many?",
+        "Zoë’s cat has ３ fine straße toys. How many?",
+        "\ufeffZoë’s cat has 3 fine stra\u00adße toys. How\u200b many?",
+    ],
+    ids=["the same", "case", "white space", "wide spaces", "letters of two signs", "wide digits", "no width"],
+)
+def test_a_question_in_both_splits_is_found_whatever_its_case_and_white_space(tested):
+    with pytest.raises(InputError) as caught:
+        check_disjoint(split_pair("Zoë’s cat has 3 fine straße toys. How many?", tested))
+    message = str(caught.value)
+    assert message.startswith("1 questions are in both splits (case and white space aside), the first 'test-00000' of the test")
+    assert "which is 'train-00000' of the training set" in message and "see to data.source" in message
+
+
+@pytest.mark.parametrize(
+    "tested", ["Ann has 4 pens.", "Ann has 3 pens", "Ann has 3 pens. Bob?", "An has 3 pens.", "Ann has3 pens."]
+)
+def test_another_question_is_no_leak(tested):
+    check_disjoint(split_pair("Ann has 3 pens.", tested))
+
+
+def test_a_copied_question_stops_the_stage_before_it_writes(tmp_path):
+    write(tmp_path / "train.jsonl", ROWS[:5])
+    write(tmp_path / "test.jsonl", [*ROWS[5:], ROWS[2] | {"question": "ann has 2 pens  and buys 2. How many\nhas she?"}])
+    splits = load(tmp_path)
+    with pytest.raises(InputError, match="the first 'test-00004' of the test, .* which is 'train-00002' of the training set"):
+        check_disjoint(splits)
+
+
+def test_the_sandbox_asks_no_training_question_in_the_test():
+    check_disjoint(load("sandbox", train=2000, test=400))
+
+
+@real_text
+@pytest.mark.parametrize("test_set", ["platinum", "both"])
+def test_gsm8k_has_no_question_in_both_splits_nor_twice_in_one_and_no_worked_solution_against_its_gold(test_set):
+    """By counting the same 7,473 and 1,319 texts after as before, no two of a split are one."""
+    splits = load(SHARED, test_set=test_set)
+    check_disjoint(splits)
+    for questions in splits:
+        assert len({normalized(question.question) for question in questions}) == len(questions)

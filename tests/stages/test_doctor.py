@@ -13,10 +13,14 @@ import yaml
 from src.core.errors import InputError
 from src.core.params import from_value, parse_yaml
 from src.core.records import read_metrics
-from src.ops.machine import Finding
-from src.stages.doctor import Hours, MachineSettings, Plan, make_plan, names_hub, table
+from src.ops.machine import Finding, HubRevision
+from src.ops.plan import Hours, MachineSettings, Plan, make_plan
+from src.sources.gsm8k import PLATINUM, TRAIN
+from src.stages.doctor import table
+from src.stages.settings import hub_revisions, load_settings
 
 ROOT = Path(__file__).parents[2]
+IDENTITY = {"GIT_COMMITTER_NAME": "test", "GIT_COMMITTER_EMAIL": "test@example.org"}
 EIGHT = MachineSettings(
     gpus=8,
     gpu_memory=80,
@@ -48,7 +52,7 @@ def choose(folder: Path, profile: str, **changes: object) -> None:
 
 
 def doctor(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""} | IDENTITY
     command = [sys.executable, "-m", "src.stages.doctor", *arguments]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
@@ -123,7 +127,14 @@ def test_json_has_what_the_page_for_people_has_and_the_same_files_are_written(fo
     printed = json.loads(done.stdout)
     assert from_value(Plan, printed["plan"], "plan") == read_metrics(folder / "metrics/plan.json", Plan)
     findings = [from_value(Finding, finding, "finding") for finding in printed["findings"]]
-    assert [finding.check for finding in findings] == ["Python", "requirements.txt", "memory", "free disk"]
+    assert [finding.check for finding in findings] == [
+        "Python",
+        "requirements.txt",
+        "memory",
+        "free disk",
+        "folders",
+        "Git identity",
+    ]
     assert {finding.verdict for finding in findings} == {"ok"}
     assert (folder / "outputs/doctor.txt").exists()
 
@@ -150,11 +161,20 @@ def test_help_and_unknown_arguments_look_at_nothing(tmp_path, argument, status):
 # --- the parts ---
 
 
-def test_the_hub_is_asked_for_only_by_those_who_name_it():
-    assert names_hub(["hub", "some/folder", None])
-    assert names_hub(["some/folder", "hub:GAIR/Abel-7B-002@38efa25", None])
-    assert names_hub(["sandbox", "some/folder", "hub:owner/sft@1234567"])
-    assert not names_hub(["sandbox", "hubris", None])
+def test_the_hub_is_asked_for_only_by_those_who_name_it(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert hub_revisions(load_settings(Path("profiles/sandbox.yaml"))) == ()
+    abel = (HubRevision("model", "GAIR/Abel-7B-002", "38efa25"),)
+    sets = tuple(HubRevision("dataset", published.name, published.commit) for published in (TRAIN, PLATINUM))
+    assert hub_revisions(load_settings(Path("profiles/abel.yaml"))) == abel + sets
+    content = parse_yaml((folder / "profiles/abel.yaml").read_text())
+    (folder / "hubris").mkdir()
+    (folder / "hubris/config.json").write_text("{}")
+    (folder / "hubris/model.safetensors").write_text("")
+    content["base"] |= {"source": "hubris", "adapter": f"hub:owner/sft@{'1' * 40}"}
+    content["data"] |= {"source": "sandbox", "test_set": None, "train_questions": 600, "test_questions": 3}
+    (folder / "profiles/abel.yaml").write_text(yaml.safe_dump(content))
+    assert hub_revisions(load_settings(Path("profiles/abel.yaml"))) == (HubRevision("model", "owner/sft", "1" * 40),)
 
 
 @pytest.mark.slow
@@ -164,7 +184,10 @@ def test_a_machine_without_gpus_cannot_do_the_guides_run(folder):
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "- GPUs: wanted 8 of 80 GB, capability 9, found none" in done.stderr
     assert "warning: DVC remote: none; nothing is shared: make remote" in done.stdout
-    assert "warning: hub: offline by choice" in done.stdout
+    assert (
+        "- hub: wanted reachable or cached, found offline (HF_HUB_OFFLINE); the cache lacks GAIR/Abel-7B-002@38efa25"
+        in done.stderr
+    )
 
 
 def test_less_than_nothing_is_refused():

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from src.core.errors import InputError
+from src.core.files import write_text
 from src.core.records import read_metrics, write_metrics
 from src.regime_w.criteria import CriteriaMetrics, CriteriaSettings, judge
 from src.report.page import render
@@ -29,6 +30,8 @@ CRITERIA = PARAMS["criteria"] | {"min_pairs": 3000, "max_pairs": 5000}
 def run_report(folder: Path, monkeypatch: pytest.MonkeyPatch, **params) -> str:
     for name, metrics in METRICS.items():
         write_metrics(folder / f"metrics/{name}.json", metrics)
+    for profile in ("small", "large"):
+        write_text(folder / f"profiles/{profile}.yaml", "")  # whose name alone is read
     run(report.main, folder, monkeypatch, **({"criteria": CRITERIA} | params))
     return (folder / "report.md").read_text()
 
@@ -50,7 +53,7 @@ def test_the_criteria_are_flat(tmp_path, monkeypatch, capsys):
     text = run_report(tmp_path, monkeypatch)
     assert read_metrics(Path("metrics/criteria.json"), CriteriaMetrics) == CriteriaMetrics(True, True, True, True, True, hold=5)
     assert "## Criteria: 5 of 5 hold" in text
-    assert capsys.readouterr().out == "report: improved, 5.87 points, 5 of 5 criteria hold\n"
+    assert capsys.readouterr().out == "report: improved, +5.87 points, 5 of 5 criteria hold\n"
 
 
 def test_a_criterion_that_fails_is_reported_and_stops_nothing(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """A training run that is stopped goes on to the same bytes, from checkpoints that are intact; one that goes wrong says so."""
 
 import random
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from transformers import TrainerCallback, TrainerState
 
+from src.core import progress
 from src.core.errors import InputError
 from src.core.journal import CHECKSUMS, is_intact
 from src.training import dpo, sft
@@ -81,6 +83,31 @@ def test_the_adapter_goes_on_to_the_same_bytes_and_the_same_figures(pairs, check
     assert "goes on from step 10" in (output := capsys.readouterr().out) and "goes on from step 20" in output
     assert stopped == straight
     assert contents(tmp_path / "stopped") == contents(tmp_path / "straight")
+
+
+def test_training_shows_the_steps_and_the_last_loss(pairs, checkpoint, tmp_path, stopping, capfd, monkeypatch):
+    """A line for nearly every step; a run that goes on counts from where it stopped."""
+    monkeypatch.setattr(progress, "LINE_SECONDS", 1e-6)
+
+    def train() -> dpo.AdapterRun:
+        return dpo.train_adapter(
+            pairs, training_settings({"dpo.num_train_epochs": 4}), checkpoint, tmp_path / "a", tmp_path / "w"
+        )
+
+    run = stopping(dpo, train, [13])
+    output = capfd.readouterr().out
+    [first, goes_on] = output.split("training goes on from step 10\n")
+    steps = [int(step) for step in re.findall(r"^training: (\d+) of 20 steps", goes_on, re.MULTILINE)]
+    assert re.search(r"^training: 12 of 20 steps \(60 %\), .*, loss 0\.\d+$", first, re.MULTILINE)
+    assert steps == [*range(11, 21)]
+    assert goes_on.splitlines()[-1].endswith(f" steps/s, loss {run.steps[-1].loss:#.3g}")
+
+
+def test_the_pass_of_the_reference_is_shown_once_and_not_where_steps_do_it(pairs, checkpoint, tmp_path, capfd):
+    trainer = dpo.build_trainer(pairs, training_settings(), checkpoint, tmp_path / "work")
+    assert re.match(r"training, reference pass: 20 of 20 pairs \(100 %\) in ", capfd.readouterr().out)
+    trainer.train()
+    assert "reference pass" not in capfd.readouterr().out
 
 
 @pytest.fixture(scope="module")

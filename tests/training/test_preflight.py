@@ -13,7 +13,7 @@ from transformers import AutoTokenizer
 from src.core.errors import InputError
 from src.training.dpo import build_trainer, train_adapter
 from src.training.pairs import TrainingPair
-from src.training.preflight import check_pairs, check_tokenizer, check_trainer
+from src.training.preflight import check_max_length, check_pairs, check_tokenizer, check_trainer
 from src.training.sft import train_sandbox_model
 from tests.conftest import TINY
 from tests.training.runs import make_pairs, training_settings
@@ -70,6 +70,12 @@ def test_a_missing_begin_token_stops(pairs, checkpoint, tmp_path):
     base = change_tokenizer(checkpoint, tmp_path, lambda content: content.update(post_processor=None))
     with pytest.raises(InputError, match="does not begin with the begin token '<s>', which the model knows"):
         check(pairs, AutoTokenizer.from_pretrained(base))
+
+
+def test_pairs_longer_than_the_model_reads_stop(checkpoint):
+    check_max_length(checkpoint, 512)
+    with pytest.raises(InputError, match="train.max_length is 513, but the model of .* reads 512 tokens .max_pos.*: lower it"):
+        check_max_length(checkpoint, 513)
 
 
 def test_a_tokenizer_with_more_tokens_than_the_model_stops(checkpoint, tmp_path):

@@ -7,8 +7,9 @@ from transformers import AutoTokenizer
 from src.regime_w.arms import build_all_arms, build_prompt
 from src.sources.sandbox.problems import make_split
 from src.training.examples import Example, build_examples, solution_text
-from src.training.sft import MuonAndAdamW, build_model
-from src.training.tokenizer import encode_example
+from src.training.sft import MAX_POSITIONS, MuonAndAdamW, build_model
+from src.training.sft_settings import MIN_VOCAB_SIZE
+from src.training.tokenizer import encode_example, train_tokenizer
 from tests.conftest import TINY
 
 
@@ -79,3 +80,11 @@ def test_muon_takes_the_layers_matrices_and_adamw_all_the_rest(tokenizer):
     assert of_muon | of_adamw == set(names.values()) and not of_muon & of_adamw
     assert all("proj" in name for name in of_muon)
     assert all("embed" in name or "norm" in name for name in of_adamw)
+
+
+def test_no_example_is_longer_than_the_model_reads_even_in_the_smallest_vocabulary():
+    """So nothing has to look at the length of an example: the problems are as long as `make_split` makes them."""
+    tokenizer = train_tokenizer([], MIN_VOCAB_SIZE)  # it has learned no letters together: a token a byte
+    every_step = replace(TINY, epochs=4, answer_only_wolfram=0.0, answer_only_maudlin=0.0)
+    examples = build_examples(make_split("train", 2000), every_step)
+    assert 384 < max(len(encode_example(tokenizer, example).input_ids) for example in examples) <= MAX_POSITIONS
