@@ -13,6 +13,7 @@ from dvc.utils.serialize import parse_yaml as parse_yaml_as_dvc
 
 from src.core.errors import InputError, shown
 from src.core.params import (
+    Section,
     from_value,
     load_overridden_section,
     load_profile_section,
@@ -21,6 +22,7 @@ from src.core.params import (
     load_value,
     parse_yaml,
     profile_path,
+    section_faults,
 )
 from src.core.shapes import Seed
 from src.regime_w.arms import GUIDE_SETTINGS, ArmSettings
@@ -479,3 +481,44 @@ def test_stage_train_reads_both_and_the_section_of_the_profile_has_no_other_keys
     put(tmp_path, profile_text({"train.dpo_": 1}), "profiles/small.yaml")
     with pytest.raises(InputError, match=r"profiles/small.yaml: train.dpo_ is unknown"):
         load_training_settings(seed=3, profile=profile_path())
+
+
+# --- all sections of a file ---
+
+
+@dataclass(frozen=True)
+class Size:
+    size: int
+
+
+OWN, OTHER = (Section("model", Inner), Section("seed", Seed)), (Section("speed", int), Section("data", int))
+
+
+def faults_of(folder: Path, content: str) -> list[str]:
+    path = put(folder, content)
+    return [fault.replace(str(path), "params.yaml") for fault in section_faults(path, OWN, OTHER, Path("profiles/small.yaml"))]
+
+
+def test_a_file_with_its_sections_and_no_other_has_no_fault(tmp_path):
+    assert faults_of(tmp_path, "model: {depth: 1, name: x}\nseed: 0\n") == []
+
+
+def test_every_fault_of_a_file_is_found_at_once(tmp_path):
+    assert faults_of(tmp_path, "modell: 1\nspeed: 3\nzzz: 1\nseed: -1\n") == [
+        "params.yaml: modell is unknown; did you mean 'model'? (known: model, seed); correct it or remove it",
+        "params.yaml: speed belongs in profiles/small.yaml: move it there",
+        "params.yaml: zzz is unknown (known: model, seed); correct it or remove it",
+        "params.yaml: 'model' is missing; did you mean 'modell'? (the file has: modell, speed, zzz, seed); add it",
+        "params.yaml: seed is -1: it must be greater than or equal to 0",
+    ]
+
+
+def test_a_file_that_cannot_be_read_has_that_one_fault(tmp_path):
+    (fault,) = faults_of(tmp_path, "model: [1\n")
+    assert "broken YAML" in fault
+
+
+def test_a_section_that_a_profile_overrides_is_told_where_it_goes(tmp_path):
+    path = put(tmp_path, "train: {size: 1, dpo: {}}\ndpo: {}\n")
+    (fault,) = section_faults(path, [Section("train", Size, "dpo")], [Section("dpo", int)], Path("params.yaml"))
+    assert fault.endswith("dpo belongs in params.yaml: move it there; a profile overrides values of it in train.dpo")

@@ -5,7 +5,7 @@ A case breaks one thing in a folder in which every stage has just passed (see go
 
 from tests.faults.breaking import Case
 from tests.faults.malformed_models import checkpoint_cases
-from tests.faults.malformed_params import setting_cases, yaml_cases
+from tests.faults.malformed_params import early_cases, place_cases, setting_cases, yaml_cases
 from tests.faults.malformed_records import LINES, files_that_do_not_fit, lines_cases, metric_cases, value_cases
 from tests.faults.malformed_sources import source_cases
 
@@ -16,6 +16,8 @@ CASES: list[Case] = [
     *source_cases(),
     *yaml_cases(),
     *setting_cases(),
+    *place_cases(),
+    *early_cases(),
     *metric_cases(),
     *checkpoint_cases(),
 ]

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from src.core.errors import shown
 from src.core.params import parse_yaml
+from src.stages.settings import PARAMS_SECTIONS, PROFILE_SECTIONS
 from tests.faults.breaking import (
     PROFILE,
     Break,
@@ -376,6 +377,70 @@ def refused(stage: str, path: str, key: str, text: str, cure: str, *also: Break)
     breaks = both(*also, setting(path, key, text))
     place = f"{path}: {section or key}"
     return Case(f"{stage}: {path}: {key} = {text[:40]}", stage, breaks, place, f"{last} is {value_of(text)}", cure)
+
+
+def place_cases() -> Iterator[Case]:
+    """Sections and keys that stand in the wrong file, or in none of ours: the stages pass over them, and the doctor does not."""
+    of_params = [section.name for section in PARAMS_SECTIONS]
+    of_profile = [section.name for section in PROFILE_SECTIONS]
+    for path, own, foreign, other in (
+        ("params.yaml", of_params, of_profile, PROFILE),
+        (PROFILE, of_profile, of_params, "params.yaml"),
+        ("profiles/other.yaml", of_profile, of_params, "params.yaml"),
+    ):
+        for name in foreign:
+            belongs = f"{name} belongs in {other}"
+            yield Case(f"{path}: {name}, of the other file", "doctor", setting(path, name, "1"), path, belongs, "move it there")
+        for name in own:
+            typo = f"{name}s" if name != "criteria" else "criterias"
+            unknown = f"{typo} is unknown; did you mean '{name}'?"
+            yield Case(
+                f"{path}: {typo}", "doctor", setting(path, typo, "1"), f"{path}: {typo}", unknown, "correct it or remove it"
+            )
+            lost = setting(path, name, None)
+            if (path, name) != ("params.yaml", "profile"):  # without which there is no run at all: see yaml_cases
+                yield Case(f"{path}: no {name}", "doctor", lost, f"{path}: '{name}'", "is missing", "add it")
+    dpo = "a profile overrides values of it in train.dpo"
+    yield Case(
+        "profile: dpo beside train", "doctor", setting(PROFILE, "dpo", "{beta: 0.2}"), PROFILE, "dpo belongs in params.yaml", dpo
+    )
+    both_files = both(setting("params.yaml", "dpo.betta", "1"), setting(PROFILE, "sample.question", "1"))
+    for place, cause in (("params.yaml: dpo.betta", "did you mean 'beta'?"), (f"{PROFILE}: sample.question", "'questions'?")):
+        yield Case(f"two faults at once: {place}", "doctor", both_files, place, cause, "(known: ")
+
+
+# What a stage would find late, found by the doctor: key of the profile, value, the words of cause and cure.
+FOUND_EARLY: list[tuple[str, str, str, str]] = [
+    ("data.source", "nowhere.jsonl", "no such file or folder", "give the path"),
+    ("data.source", "model", "holds no GSM8K train set", "none of train.jsonl"),
+    ("data.test_set", "platinum", "has a test of its own", "give null"),
+    ("data.train_questions", "null", "as many problems as asked", "give both counts a number"),
+    ("data.train_questions", "2", "sample.questions is 3, but data.train_questions asks for 2", "lower it"),
+    ("sample.questions", "1000", "but data.train_questions asks for 24", "lower it, or raise data.train_questions"),
+    ("base.source", "models/gone", "no such folder", "none of `sandbox`"),
+    ("base.source", "source", "lacks config.json, *.safetensors or *.bin", "name another"),
+    ("base.source", "package:no_such_package/a.gguf", "is not installed", "pip install"),
+    ("base.source", "package:json/a.gguf", "has no file 'a.gguf'", "name one"),
+    ("base.source", "hub:owner/name", "without a revision", "pin one"),
+    ("base.source", "hub:owner/name@main", "a branch or a tag may move", "give the commit"),
+    ("base.adapter", "gone", "no such folder", "hub:<owner>/<name>"),
+    ("base.adapter", "model", "lacks adapter_config.json", "name another"),
+    ("engine.name", "vllm", "has no `vllm` settings", "give it"),
+    ("train.processes", "3", "no multiple of train.per_device_train_batch_size x processes", "change train.per_dev"),
+    ("train.sharding", "fsdp", "which shares the base out over several GPUs", "give 'none'"),
+]
+
+
+def early_cases() -> Iterator[Case]:
+    for key, text, cause, cure in FOUND_EARLY:
+        yield Case(f"early: {key} = {text}", "doctor", setting(PROFILE, key, text), PROFILE, cause, cure)
+    vllm = both(setting(PROFILE, "engine.vllm", VLLM), setting(PROFILE, "engine.name", "vllm"))
+    rank = both(vllm, setting(PROFILE, "train.dpo.lora.r", "512"))
+    yield Case("early: a rank that vLLM serves not", "doctor", rank, "dpo.lora.r 512", "is above 256", "lower dpo.lora.r")
+    yield Case("early: vLLM that is not installed", "doctor", vllm, "engine: wanted vllm", "found no vllm", "set engine.name to")
+    sandbox = both(setting(PROFILE, "base.source", "sandbox"), setting(PROFILE, "base.sandbox.first_question", "24"))
+    first = "base.sandbox.first_question is 24"
+    yield Case("early: no question left to learn from", "doctor", sandbox, first, "asks for 24 questions", "lower base.sandbox")
 
 
 def setting_cases() -> Iterator[Case]:

@@ -2,6 +2,7 @@
 
 import http.server
 import importlib.metadata
+import json
 import os
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from src.ops.machine import (
     find_bucket,
     find_cache_type,
     find_disk,
+    find_engine_modules,
     find_memory,
     find_packages,
     find_python,
@@ -215,10 +217,17 @@ def test_a_server_that_is_gone_fails_at_once(keys):
 # --- the hub, whose address is read once in a process ---
 
 
-def ask_for_hub(**variables: str) -> str:
+MODEL = ("model", "owner/model", "1" * 40)
+DATA = ("dataset", "owner/data-set", "2" * 40)
+
+
+def ask_for_hub(*revisions: tuple[str, str, str], **variables: str) -> str:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
-    code = "from src.ops.machine import find_hub; finding = find_hub(); print(finding.verdict, finding.found)"
-    command = [sys.executable, "-c", code]
+    code = (
+        "import json, sys; from src.ops.machine import HubRevision, find_hub; "
+        "finding = find_hub([HubRevision(*item) for item in json.loads(sys.argv[1])]); print(finding.verdict, finding.found)"
+    )
+    command = [sys.executable, "-c", code, json.dumps(revisions)]
     return subprocess.run(
         command, cwd=ROOT, env=environment | variables, check=True, capture_output=True, text=True
     ).stdout.strip()
@@ -246,5 +255,18 @@ def test_a_hub_that_does_not_answer_fails():
     assert ask_for_hub(HF_ENDPOINT="http://127.0.0.1:9") == "FAIL http://127.0.0.1:9: ConnectError"
 
 
-def test_who_chose_to_be_offline_is_warned():
-    assert ask_for_hub(HF_HUB_OFFLINE="1").startswith("warning")
+def test_offline_the_caches_must_hold_every_revision_by_its_whole_commit(tmp_path):
+    (tmp_path / f"hub/models--owner--model/snapshots/{MODEL[2]}").mkdir(parents=True)
+    (tmp_path / f"datasets/owner___data-set/main/0.0.0/{DATA[2]}").mkdir(parents=True)
+    offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
+    assert ask_for_hub(MODEL, DATA, **offline) == "ok offline, and cached"
+    other, short = ("dataset", "owner/data-set", "3" * 40), ("model", "owner/model", "1" * 7)
+    found = ask_for_hub(MODEL, other, short, **offline)
+    assert found.startswith("FAIL offline (HF_HUB_OFFLINE); the cache lacks owner/data-set@333333333333, owner/model@1111111")
+
+
+def test_an_engine_asks_for_the_packages_that_it_needs_beside_those_of_every_run():
+    assert find_engine_modules(False, 1) == find_engine_modules(False, None) == []
+    (found,) = find_engine_modules(True, 1)
+    assert (found.verdict, found.wanted, found.found) == ("FAIL", "vllm", "no vllm")
+    assert "requirements-gpu.txt" in found.cure

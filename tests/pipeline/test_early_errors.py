@@ -194,11 +194,7 @@ def test_an_experiment_of_somebody_without_a_name_is_refused_at_once(reproduced,
     assert CURE in done.stdout + done.stderr
 
 
-def test_what_needs_no_name_asks_for_none(reproduced, run, nameless):
-    assert run(reproduced, "git", "status", "--short").stdout == ""
-    apart = nameless(reproduced, "dvc", "exp", "run", "--temp", "-n", "apart", "-S", "criteria.min_gain=0.05")
-    assert apart.returncode == 0 and stages_run(apart.stdout) == {"doctor", "report"}, apart.stderr
-    assert "Git identity" not in apart.stdout
+def test_a_plain_repro_needs_no_name_and_make_doctor_warns(reproduced, nameless):
     edit(reproduced, "params.yaml", "min_gain: 0.02", "min_gain: 0.06")
     repro = nameless(reproduced, "dvc", "repro")
     assert repro.returncode == 0 and "Git identity" not in repro.stdout

@@ -57,7 +57,6 @@ def test_a_fix_in_the_answer_parser_grades_again_and_asks_no_model(reproduced, r
         ("src/regime_w/criteria.py", '"no pairs"', '"none"'),
         ("src/regime_w/criteria.py", "score_variance: bool", "scores_vary: bool"),
         ("src/report/templates/report.md.j2", "## Verdict", "## The verdict"),
-        ("params.yaml", "min_gain: 0.02", "min_gain: 0.03"),
     ],
 )
 def test_a_word_of_the_report_reruns_the_report_alone(reproduced, run, name, old, new):
@@ -65,10 +64,15 @@ def test_a_word_of_the_report_reruns_the_report_alone(reproduced, run, name, old
     assert changed_stages(reproduced, run) == {"report"}
 
 
+def test_a_criterion_reruns_the_report_and_the_doctor_who_looks_at_every_edit_of_a_setting(reproduced, run):
+    edit(reproduced, "params.yaml", "min_gain: 0.02", "min_gain: 0.03")
+    assert changed_stages(reproduced, run) == {"doctor", "report"}
+
+
 def test_a_weight_that_changes_no_pair_trains_nothing(reproduced, run):
     pairs = (reproduced / "data/training_pairs.jsonl").read_bytes()
     edit(reproduced, "params.yaml", "cf: 0.2", "cf: 0.25")
-    assert stages_run(run(reproduced, "dvc", "repro").stdout) <= {"rollouts", "prefs", "report"}
+    assert stages_run(run(reproduced, "dvc", "repro").stdout) <= {"doctor", "rollouts", "prefs", "report"}
     assert (reproduced / "data/training_pairs.jsonl").read_bytes() == pairs
     rewards = [json.loads(line)["chosen_reward"] for line in (reproduced / "data/coherence_preferences.jsonl").open()]
     assert rewards, "the tiny run has pairs, or this shows nothing"

@@ -133,6 +133,7 @@ def test_a_sound_checkout_and_a_merge_are_left_alone(reproduced, run, repair):
     assert repair(reproduced) == []
     assert lock.read_text() == conflict
     run(reproduced, "git", "merge", "--abort")
+    run(reproduced, "git", "reset", "-q", "--hard", "HEAD~1")
 
 
 def test_outside_of_a_repository_it_is_one_error(tmp_path, repair):
