@@ -41,10 +41,24 @@ def _run_watched(main: Callable[[], None], stage: str) -> None:
     last = _LastLook()
     atexit.register(last)  # first, and so the last of all: libraries take up to a second to end, and DVC hashes after that
     entry = watch_stage(stage, _profile_argument(), BEGAN)
+    _check_folders(entry)
     main()
     check_unchanged()
     print(f"{stage}: {duration(time.time() - BEGAN)}; wrote {', '.join(_told(entry))}", flush=True)
     last.wanted = True
+
+
+def _check_folders(entry: StageEntry) -> None:
+    """InputError where an output would be written through a link, at which DVC fails once the stage has done its work.
+
+    The doctor looks too, but runs only where a setting was edited.
+    """
+    if any(Path(out).parts[0] != out and Path(Path(out).parts[0]).is_symlink() for out in entry.outs):
+        from src.ops.checkout import find_links
+
+        found = find_links(Path())
+        if found.verdict == "FAIL":
+            raise InputError(f"{found.check}: {found.found}; {found.cure}")
 
 
 class _LastLook:

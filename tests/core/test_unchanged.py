@@ -241,6 +241,15 @@ def test_the_last_look_comes_after_all_that_libraries_do_at_the_end(checkout, ed
     assert ("error: stage second@left began at " in done.stderr) == bool(status)
 
 
+def test_a_stage_that_would_write_through_a_link_is_refused(checkout, tmp_path_factory):
+    (checkout / "outputs").symlink_to(tmp_path_factory.mktemp("disk"))
+    environment = os.environ | {"DVC_STAGE": SECOND, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", STAGE.format(edit="print")]
+    done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: folders: outputs is a link to ") and "dvc cache dir --local" in done.stderr
+
+
 # --- between the stages of one run ---
 
 

@@ -177,9 +177,8 @@ def test_malformed_input_is_one_error_and_changes_nothing(case, good_folder, fol
 
 
 def test_there_are_cases_of_every_stage_and_no_two_alike():
-    assert {case.stage.split()[0] for case in CASES} == {path.stem for path in (ROOT / "src/stages").glob("[a-z]*.py")} - {
-        "settings"
-    }
+    stages = {path.stem for path in (ROOT / "src/stages").glob("[a-z]*.py")} - {"settings"}
+    assert {case.stage.split()[0] for case in CASES} == stages
     names = [(case.stage, case.name) for case in CASES]
     assert len(set(names)) == len(names) >= 1206
 

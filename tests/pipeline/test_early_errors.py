@@ -128,8 +128,8 @@ def test_an_edit_of_a_profile_that_is_not_in_use_runs_the_doctor_alone(reproduce
 # --- links ---
 
 
-@pytest.mark.parametrize("folder", ["data", "checkpoints"])
-def test_a_folder_that_is_a_link_out_of_the_repository_is_refused_with_the_cure(reproduced, run, tmp_path, folder):
+def test_a_folder_that_is_a_link_out_of_the_repository_is_refused_with_the_cure(reproduced, run, tmp_path):
+    folder = "checkpoints"
     elsewhere = tmp_path / folder
     (reproduced / folder).rename(elsewhere)
     (reproduced / folder).symlink_to(elsewhere)
@@ -187,15 +187,19 @@ def nameless(environment: dict[str, str], tmp_path: Path) -> Callable[..., subpr
 CURE = 'git config user.name "Your Name"; git config user.email you@example.org'
 
 
+# Values of another length than the file has: by time and size alone Git takes an edit within a second of its checkout for none.
 def test_an_experiment_of_somebody_without_a_name_is_refused_at_once(reproduced, nameless):
-    done = nameless(reproduced, "dvc", "exp", "run", "-n", "nameless", "-S", "criteria.min_gain=0.04")
+    done = nameless(reproduced, "dvc", "exp", "run", "-n", "nameless", "-S", "criteria.min_gain=0.045")
     assert done.returncode != 0 and stages_run(done.stdout) == {"doctor"}
     assert "- Git identity: wanted one, found none; experiments are commits" in done.stdout + done.stderr
     assert CURE in done.stdout + done.stderr
 
 
-def test_a_plain_repro_needs_no_name_and_make_doctor_warns(reproduced, nameless):
-    edit(reproduced, "params.yaml", "min_gain: 0.02", "min_gain: 0.06")
+def test_what_needs_no_name_asks_for_none_and_make_doctor_warns(reproduced, nameless):
+    apart = nameless(reproduced, "dvc", "exp", "run", "--temp", "-n", "apart", "-S", "criteria.min_gain=0.055")
+    assert apart.returncode == 0 and stages_run(apart.stdout) == {"doctor", "report"}, apart.stderr
+    assert "Git identity" not in apart.stdout
+    edit(reproduced, "params.yaml", "min_gain: 0.02", "min_gain: 0.065")
     repro = nameless(reproduced, "dvc", "repro")
     assert repro.returncode == 0 and "Git identity" not in repro.stdout
     asked = nameless(reproduced, "src.stages.doctor")

@@ -212,7 +212,7 @@ def test_each_evaluation_has_its_half_of_the_gpus(reproduced, run, environment):
             except (psutil.NoSuchProcess, psutil.ZombieProcess):
                 continue
             if "src.stages.answer" in command:
-                seen[command[-1]] = variables["CUDA_VISIBLE_DEVICES"]
+                seen[command[command.index("src.stages.answer") + 1]] = variables["CUDA_VISIBLE_DEVICES"]
         time.sleep(0.05)
     assert script.returncode == 0
     assert seen == {"baseline": "3,5", "coherence": "6,7"}
