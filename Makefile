@@ -10,9 +10,9 @@ PIP := bin/pip --disable-pip-version-check
 help:  ## what there is to make
 	@grep -E '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
 
-# The doctor is the pipeline's first stage too, but DVC runs it only where a setting was edited, and not for a folder that is a link.
+# This is the pipeline's first stage too, but DVC runs it only where a setting was edited, and not for a folder that is a link.
 repro: repair  ## install, and run the pipeline of the profile that params.yaml names
-	$(ENVIRONMENT) python -m src.stages.doctor --settings-only
+	$(ENVIRONMENT) python -m src.stages.settings --check
 	$(ENVIRONMENT) dvc repro
 
 doctor: $(VENV)/.installed  ## whether this machine can run the profile that params.yaml names, and what it would cost

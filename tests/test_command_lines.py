@@ -38,7 +38,7 @@ sys.meta_path.insert(0, NoTorch())
 def modules() -> list[str]:
     """Every stage, every other module that can be run, and the commands beside src."""
     with_main = [path for path in (ROOT / "src").rglob("*.py") if '__name__ == "__main__"' in path.read_text(encoding="utf-8")]
-    stages = [path for path in (ROOT / "src/stages").glob("*.py") if path.stem != "__init__"]
+    stages = [path for path in (ROOT / "src/stages").glob("*.py") if path.stem not in ("__init__", "all_settings")]
     others = [*(ROOT / "bench").glob("*.py"), ROOT / "tests/faults/campaign.py", ROOT / "tests/faults/fuzz.py"]
     paths = {path.relative_to(ROOT).with_suffix("") for path in (*stages, *with_main, *others)}
     return sorted(".".join(path.parts) for path in paths)

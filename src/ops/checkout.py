@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from src.ops.machine import Finding, judged
+from src.ops.findings import Finding, judged
 
 # The folders that stages write to; what lies in them may be links into DVC's cache.
 FOLDERS = ("data", "checkpoints", "outputs", "metrics", "plots")
@@ -77,7 +77,19 @@ def find_unused_profiles(in_use: Path, baseline: str | None) -> Iterator[Finding
         yield Finding(file, "in use", found, "warning", cure)
 
 
+def find_checkout(profile: Path, variables: Mapping[str, str]) -> tuple[Finding, ...]:
+    """All findings on the checkout; who commits matters to experiments alone, and to those who are about to make one.
+
+    profile    the file of the profile in use
+    variables  of the environment
+    """
+    in_experiment = is_in_workspace(variables)
+    asked_for = in_experiment or "DVC_STAGE" not in variables
+    identity = [find_identity(in_experiment, variables)] if asked_for else []
+    return (find_links(Path(".")), *identity, *find_unused_profiles(profile, variables.get("DVC_EXP_BASELINE_REV")))
+
+
 def is_in_workspace(variables: Mapping[str, str]) -> bool:
-    """Whether this is the doctor of an experiment in the user's own checkout; those of `--temp` and `--queue` have their own."""
+    """Whether this is a stage of an experiment in the user's own checkout; those of `--temp` and `--queue` have their own."""
     root = variables.get("DVC_ROOT")
     return "DVC_EXP_NAME" in variables and root is not None and Path(root).resolve() == Path.cwd()

@@ -35,7 +35,7 @@ NO_RESULT = {
     "src/engines/lengths.py": "refuses what a model cannot read",
     "src/models/positions.py": "how long a text a model can read",
     "src/stages/__init__.py": "how a stage's process begins",
-    "src/stages/settings.py": "reads all settings for stage doctor, whose outputs are the same whatever it finds",
+    "src/stages/all_settings.py": "reads all settings for two stages, whose outputs are the same whatever it finds",
 }
 # By the name that is imported: the distributions whose versions can change a result.
 RESULT_PACKAGES = {

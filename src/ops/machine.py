@@ -17,22 +17,12 @@ from urllib.parse import urlsplit
 from packaging.requirements import InvalidRequirement, Requirement
 
 from src.core.errors import InputError
+from src.ops.findings import Finding, judged
 
 GB = 10**9
 MIN_PYTHON = (3, 11)
 TIMEOUT = 5  # seconds that a server has to answer
 FULL_COMMIT = 40  # digits
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the doctor's table. `cure` says what to do about a warning or a FAIL, and is empty for ok."""
-
-    check: str
-    wanted: str
-    found: str
-    verdict: Literal["ok", "warning", "FAIL"]
-    cure: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,11 +40,6 @@ class Gpus:
 
     gpus: tuple[Gpu, ...]
     torch_version: str
-
-
-def judged(check: str, wanted: str, found: str, good: bool, cure: str) -> Finding:
-    """An ok Finding, or a FAIL with its cure."""
-    return Finding(check, wanted, found, "ok") if good else Finding(check, wanted, found, "FAIL", cure)
 
 
 # --- software ---

@@ -51,7 +51,7 @@ def _run_watched(main: Callable[[], None], stage: str) -> None:
 def _check_folders(entry: StageEntry) -> None:
     """InputError where an output would be written through a link, at which DVC fails once the stage has done its work.
 
-    The doctor looks too, but runs only where a setting was edited.
+    Stage settings looks too, but runs only where a setting was edited.
     """
     if any(Path(out).parts[0] != out and Path(Path(out).parts[0]).is_symlink() for out in entry.outs):
         from src.ops.checkout import find_links

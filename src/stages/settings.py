@@ -1,138 +1,40 @@
-"""All settings at once: each section of params.yaml and of every profile, as its stage reads it. No stage: the doctor's reader.
+"""Stage `settings`: whether all settings are good, before anything expensive begins. The first stage of all.
 
-A stage reads its own sections alone, so that an edit of another reruns nothing. Here are the sections of all stages in one
-place, and the checks between them, by the functions of the stages that would find the same fault later.
+    python -m src.stages.settings [--check]
+
+Reads   params.yaml and profiles/, whole: every edit of a setting runs this stage again, and no other because of it
+Writes  outputs/settings.txt  always the same, for that reason
+
+What a machine must have is no matter here (see stage `doctor`), so that figures of another machine can be weighed and reported
+on any. `--check` writes nothing.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+import os
 from pathlib import Path
 
-from src.core.errors import InputError
-from src.core.params import PARAMS, Section, load_overridden_section, load_profile_section, load_value, section_faults
-from src.core.shapes import Seed
-from src.engines.settings import EngineSettings, served_rank
-from src.models.sources import OnHub, check_adapter_source, check_model_source, parse_source
-from src.ops.machine import HubRevision
-from src.ops.plan import MachineSettings
-from src.regime_w.arms import ArmSettings
-from src.regime_w.compare_settings import CompareSettings
-from src.regime_w.criteria import CriteriaSettings
-from src.regime_w.preferences import PrefsSettings
-from src.regime_w.scoring import ScoringSettings
-from src.sources.gsm8k import HUB, TRAIN, test_splits
-from src.stages.answer import AnswerSettings
-from src.stages.base import BaseSettings, check_first_question
-from src.stages.data import SANDBOX, DataSettings, check_source
-from src.stages.report import Policy
-from src.stages.sample import SampleSettings, check_count
-from src.training.dpo_settings import DpoSettings, TrainingSettings, TrainSettings, load_training_settings
-from src.training.launch import fitting_machines
-
-PARAMS_SECTIONS = (
-    Section("profile", str),
-    Section("seed", Seed),
-    Section("policy", Policy),
-    Section("scoring", ScoringSettings),
-    Section("prefs", PrefsSettings),
-    Section("dpo", DpoSettings),
-    Section("compare", CompareSettings),
-    Section("criteria", CriteriaSettings),
-    Section("arms", ArmSettings),
-)
-PROFILE_SECTIONS = (
-    Section("data", DataSettings),
-    Section("base", BaseSettings),
-    Section("engine", EngineSettings),
-    Section("sample", SampleSettings),
-    Section("train", TrainSettings, overrides="dpo"),
-    Section("answer", AnswerSettings),
-    Section("machine", MachineSettings),
-)
+from src.core.command import command_line
+from src.core.files import write_text
+from src.core.params import add_profile_argument, profile_path
+from src.ops.checkout import find_checkout
+from src.ops.findings import check_findings, warning_lines
+from src.stages import run_stage
+from src.stages.all_settings import load_settings
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What a run is asked for by its profile, with the seed and the section `dpo` of params.yaml."""
-
-    data: DataSettings
-    base: BaseSettings
-    engine: EngineSettings
-    sample: SampleSettings
-    training: TrainingSettings
-    machine: MachineSettings
-
-
-def load_settings(profile: Path) -> Settings:
-    """The settings of a run by the profile's file.
-
-    Raises InputError with every fault of params.yaml and of all profiles, a line each; if there is none, with all that does not
-    fit together in those of the run, or that the machine at hand lacks of their sources.
-    """
-    _refuse(_faults(profile))
-    settings = Settings(
-        data=load_profile_section("data", DataSettings, profile),
-        base=load_profile_section("base", BaseSettings, profile),
-        engine=load_profile_section("engine", EngineSettings, profile),
-        sample=load_profile_section("sample", SampleSettings, profile),
-        training=load_training_settings(load_value("seed", Seed), profile),
-        machine=load_profile_section("machine", MachineSettings, profile),
-    )
-    _refuse(f"{profile}: {fault}" for check in checks(settings) for fault in _told(check))
-    return settings
+def main() -> None:
+    parser = command_line("python -m src.stages.settings", __doc__)
+    parser.add_argument("--check", action="store_true", help="look at everything, and write nothing")
+    add_profile_argument(parser)
+    arguments = parser.parse_args()
+    profile = profile_path(arguments.profile)
+    load_settings(profile)
+    findings = find_checkout(profile, os.environ)
+    for line in warning_lines(findings):
+        print(line, flush=True)
+    check_findings(findings, "no run can be done in this checkout")
+    if not arguments.check:
+        write_text(Path("outputs/settings.txt"), "The settings of this run are good. `make doctor` checks those at hand.\n")
 
 
-def _refuse(faults: Iterator[str]) -> None:
-    if lines := list(dict.fromkeys(faults)):  # a fault of params.yaml is met in each profile that overrides the section
-        raise InputError("\n".join(lines))
-
-
-def _told(check: Callable[[], object]) -> list[str]:
-    try:
-        check()
-    except InputError as error:
-        return [str(error)]
-    return []
-
-
-def _faults(profile: Path) -> Iterator[str]:
-    """Of each file by itself, those of the run first."""
-    yield from section_faults(PARAMS, PARAMS_SECTIONS, PROFILE_SECTIONS, profile)
-    others = (file for file in sorted(profile.parent.glob("*.yaml")) if file != profile)
-    for file in (profile, *others):
-        faults = section_faults(file, PROFILE_SECTIONS, PARAMS_SECTIONS, PARAMS)
-        yield from faults
-        if not faults:
-            yield from _told(partial(load_overridden_section, "dpo", DpoSettings, file, holder="train"))
-
-
-def checks(settings: Settings) -> Sequence[Callable[[], object]]:
-    """What must hold between the settings of a run, and of their sources on this machine; each raises InputError."""
-    data, base, training = settings.data, settings.base, settings.training
-    found: list[Callable[[], object]] = [partial(check_source, data), partial(fitting_machines, training)]
-    if base.source != SANDBOX:
-        found.append(partial(check_model_source, base.source))
-    if base.adapter is not None:
-        found.append(partial(check_adapter_source, base.adapter))
-    if settings.engine.name == "vllm":
-        found.append(partial(served_rank, training.dpo.lora.r, "dpo.lora.r"))
-    count, place = data.train_questions, "data.train_questions asks for"
-    if count is None and data.source == HUB:
-        count, place = TRAIN.rows, f"the {TRAIN.title} has"
-    if count is not None:
-        found.append(partial(check_count, settings.sample, count, place))
-        if base.sandbox is not None and base.source == SANDBOX:
-            found.append(partial(check_first_question, base.sandbox, count, place))
-    return found
-
-
-def hub_revisions(settings: Settings) -> tuple[HubRevision, ...]:
-    """What the sources of a run name of the hub."""
-    sources = [source for source in (settings.base.source, settings.base.adapter) if source and source.startswith(f"{HUB}:")]
-    on_hub = [parse_source(source, "base") for source in sources]
-    found = [HubRevision("model", model.name, model.revision) for model in on_hub if isinstance(model, OnHub)]
-    if settings.data.source == HUB:
-        for published in (TRAIN, *test_splits(settings.data.test_set or "gsm8k")):
-            found.append(HubRevision("dataset", published.name, published.commit))
-    return tuple(dict.fromkeys(found))
+if __name__ == "__main__":
+    run_stage(main)

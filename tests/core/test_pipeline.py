@@ -35,7 +35,7 @@ def ordered(entry: StageEntry) -> StageEntry:
 def test_every_stage_reads_its_entry_as_dvc_does(entry_of_dvc, monkeypatch):
     monkeypatch.chdir(ROOT)
     profile = load_value("profile", str)
-    assert len(entry_of_dvc) == 13
+    assert len(entry_of_dvc) == 14
     for stage, wanted in entry_of_dvc.items():
         assert ordered(stage_entry(stage, profile)) == ordered(wanted), stage
     assert [ordered(entry) for entry in all_entries(profile)] == [ordered(stage_entry(stage, profile)) for stage in entry_of_dvc]

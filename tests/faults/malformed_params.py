@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from src.core.errors import shown
 from src.core.params import parse_yaml
-from src.stages.settings import PARAMS_SECTIONS, PROFILE_SECTIONS
+from src.stages.all_settings import PARAMS_SECTIONS, PROFILE_SECTIONS
 from tests.faults.breaking import (
     PROFILE,
     Break,
@@ -380,7 +380,7 @@ def refused(stage: str, path: str, key: str, text: str, cure: str, *also: Break)
 
 
 def place_cases() -> Iterator[Case]:
-    """Sections and keys that stand in the wrong file, or in none of ours: the stages pass over them, and the doctor does not."""
+    """Sections and keys in the wrong file, or in none of ours: the stages pass over them, and stage settings does not."""
     of_params = [section.name for section in PARAMS_SECTIONS]
     of_profile = [section.name for section in PROFILE_SECTIONS]
     for path, own, foreign, other in (
@@ -390,23 +390,28 @@ def place_cases() -> Iterator[Case]:
     ):
         for name in foreign:
             belongs = f"{name} belongs in {other}"
-            yield Case(f"{path}: {name}, of the other file", "doctor", setting(path, name, "1"), path, belongs, "move it there")
+            yield Case(f"{path}: {name}, of the other file", "settings", setting(path, name, "1"), path, belongs, "move it there")
         for name in own:
             typo = f"{name}s" if name != "criteria" else "criterias"
             unknown = f"{typo} is unknown; did you mean '{name}'?"
             yield Case(
-                f"{path}: {typo}", "doctor", setting(path, typo, "1"), f"{path}: {typo}", unknown, "correct it or remove it"
+                f"{path}: {typo}", "settings", setting(path, typo, "1"), f"{path}: {typo}", unknown, "correct it or remove it"
             )
             lost = setting(path, name, None)
             if (path, name) != ("params.yaml", "profile"):  # without which there is no run at all: see yaml_cases
-                yield Case(f"{path}: no {name}", "doctor", lost, f"{path}: '{name}'", "is missing", "add it")
+                yield Case(f"{path}: no {name}", "settings", lost, f"{path}: '{name}'", "is missing", "add it")
     dpo = "a profile overrides values of it in train.dpo"
     yield Case(
-        "profile: dpo beside train", "doctor", setting(PROFILE, "dpo", "{beta: 0.2}"), PROFILE, "dpo belongs in params.yaml", dpo
+        "profile: dpo beside train",
+        "settings",
+        setting(PROFILE, "dpo", "{beta: 0.2}"),
+        PROFILE,
+        "dpo belongs in params.yaml",
+        dpo,
     )
     both_files = both(setting("params.yaml", "dpo.betta", "1"), setting(PROFILE, "sample.question", "1"))
     for place, cause in (("params.yaml: dpo.betta", "did you mean 'beta'?"), (f"{PROFILE}: sample.question", "'questions'?")):
-        yield Case(f"two faults at once: {place}", "doctor", both_files, place, cause, "(known: ")
+        yield Case(f"two faults at once: {place}", "settings", both_files, place, cause, "(known: ")
 
 
 # What a stage would find late, found by the doctor: key of the profile, value, the words of cause and cure.

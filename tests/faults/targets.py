@@ -26,7 +26,7 @@ from src.regime_w.questions import Question
 from src.regime_w.scoring import GUIDE_SETTINGS, Rollout, score_question, tokens
 from src.regime_w.texts import PolicyText, Trajectory
 from src.regime_w.verdict import ChangedQuestion
-from src.stages.settings import PARAMS_SECTIONS, PROFILE_SECTIONS
+from src.stages.all_settings import PARAMS_SECTIONS, PROFILE_SECTIONS
 from src.training.dpo_settings import DpoSettings
 from src.training.pairs import TrainingPair
 from tests.profiles import PROFILE

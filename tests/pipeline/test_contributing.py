@@ -163,7 +163,7 @@ def test_an_engine(walk):
     for evaluation in read_jsonl(walked.folder / "outputs/baseline_eval.jsonl"):
         numbers = re.findall(r"\d+", evaluation["question"])
         assert evaluation["text"] == f"Answer: {numbers[-1]}"
-    assert walked.stages_run() == {"doctor", "sample", "rollouts", "answer@baseline", "eval@baseline"}
+    assert walked.stages_run() == {"settings", "doctor", "sample", "rollouts", "answer@baseline", "eval@baseline"}
     assert '"accuracy"' in walked.printed
     assert (walked.folder / "dvc.yaml").read_text().count("- src/engines/guess_engine.py\n") == 2
 
@@ -182,7 +182,7 @@ def test_a_data_source(walk):
         assert len(after) == count
         assert after == before
     assert json.loads(walked.printed.splitlines()[-1])["id"] == "questions-00000"
-    assert walked.stages_run() == {"doctor", "data"}  # both read the section
+    assert walked.stages_run() == {"settings", "doctor", "data"}  # all read the section
 
 
 @pytest.mark.slow
@@ -217,7 +217,7 @@ def test_a_parameter(walk, run):
     assert after["pairs_rejected_without_answer"] == 0
     assert after["coherence_pairs"] == before["coherence_pairs"]
     assert re.search(rf"pairs_rejected_without_answer +{lost} +0 ", walked.printed)
-    assert walked.stages_run() == {"doctor", "prefs"}  # the doctor looks at every edit of a setting
+    assert walked.stages_run() == {"settings", "prefs"}  # the first looks at every edit of a setting
 
     # The value that it has at first changes no pair; DVC's run cache has that run.
     params = walked.folder / "params.yaml"

@@ -16,10 +16,10 @@ from tests.pipeline.test_edits import edit, stages_run
 
 pytestmark = pytest.mark.slow
 
-# In which DVC has ended with the message; the doctor itself takes one.
+# In which DVC has ended with the message; stage settings itself takes half of one.
 SECONDS = 15
-# What the doctor writes, which DVC removes before it runs it.
-OF_DOCTOR = {"outputs/doctor.txt", "metrics/plan.json"}
+# What the first stage writes, which DVC removes before it runs it.
+OF_THE_FIRST = {"outputs/settings.txt"}
 FOLDERS = ("data", "checkpoints", "outputs", "metrics", "plots")
 # By section: a line with a typo. A message names the file and the key.
 TYPOS = [
@@ -79,10 +79,10 @@ def test_a_typo_in_any_section_is_told_in_seconds_and_costs_no_output(reproduced
     done = run(reproduced, "dvc", "repro", check=False)
     assert time.monotonic() - began < SECONDS
     assert done.returncode != 0 and message in done.stdout + done.stderr
-    assert stages_run(done.stdout) <= {"doctor"}
+    assert stages_run(done.stdout) <= {"settings"}
     now = contents(reproduced)
     assert now == {name: content for name, content in outputs.items() if name in now}
-    assert outputs.keys() - now.keys() <= OF_DOCTOR
+    assert outputs.keys() - now.keys() <= OF_THE_FIRST
 
 
 def test_all_typos_are_told_at_once_and_when_they_are_set_right_nothing_runs(reproduced, run):
@@ -117,9 +117,9 @@ def test_what_dvc_removed_before_a_stage_that_was_run_alone_comes_back(reproduce
     assert contents(reproduced) == outputs
 
 
-def test_an_edit_of_a_profile_that_is_not_in_use_runs_the_doctor_alone(reproduced, run):
+def test_an_edit_of_a_profile_that_is_not_in_use_runs_stage_settings_alone(reproduced, run):
     edit(reproduced, "profiles/abel.yaml", "  questions: 500", "  questions: 400")
-    assert stages_run(run(reproduced, "dvc", "repro").stdout) == {"doctor"}
+    assert stages_run(run(reproduced, "dvc", "repro").stdout) == {"settings"}
     edit(reproduced, "profiles/abel.yaml", "  questions: 400", "  questions: 500")
     assert stages_run(run(reproduced, "dvc", "repro").stdout) == set()
     assert run(reproduced, "git", "status", "--short").stdout == ""
@@ -136,11 +136,11 @@ def test_a_folder_that_is_a_link_out_of_the_repository_is_refused_with_the_cure(
     try:
         edit(reproduced, "profiles/tiny.yaml", "epochs: 5", "epochs: 6")
         done = run(reproduced, "dvc", "repro", check=False)
-        first = run(reproduced, "python", "-m", "src.stages.doctor", "--settings-only", check=False)
+        first = run(reproduced, "python", "-m", "src.stages.settings", "--check", check=False)
     finally:
         (reproduced / folder).unlink()
         elsewhere.rename(reproduced / folder)
-    assert stages_run(done.stdout) == {"doctor"} and done.returncode != 0
+    assert stages_run(done.stdout) == {"settings"} and done.returncode != 0
     assert first.returncode == 1 and first.stdout == ""
     for told in (done.stdout + done.stderr, first.stderr):
         assert f"folders: wanted in the checkout, found {folder} is a link to {elsewhere}" in told
@@ -151,7 +151,7 @@ def test_a_link_inside_the_repository_harms_nothing(reproduced, run):
     (reproduced / "data").rename(reproduced / "big")
     (reproduced / "data").symlink_to("big")
     try:
-        assert run(reproduced, "python", "-m", "src.stages.doctor", "--settings-only").stdout == ""
+        assert run(reproduced, "python", "-m", "src.stages.settings", "--check").stdout == ""
     finally:
         (reproduced / "data").unlink()
         (reproduced / "big").rename(reproduced / "data")
@@ -162,7 +162,7 @@ def test_a_link_inside_the_repository_harms_nothing(reproduced, run):
 
 def test_a_profile_that_is_not_in_use_is_told_where_an_experiment_changes_it(reproduced, run):
     done = run(reproduced, "dvc", "exp", "run", "--temp", "-n", "other", "-S", "profiles/abel.yaml:sample.questions=400")
-    assert stages_run(done.stdout) == {"doctor"}
+    assert stages_run(done.stdout) == {"settings"}
     warnings = [line for line in done.stdout.splitlines() if line.startswith("warning: ")]
     assert warnings == [
         "warning: profiles/abel.yaml: changed, but profile tiny is in use; nothing of this run depends on it; "
@@ -190,14 +190,14 @@ CURE = 'git config user.name "Your Name"; git config user.email you@example.org'
 # Values of another length than the file has: by time and size alone Git takes an edit within a second of its checkout for none.
 def test_an_experiment_of_somebody_without_a_name_is_refused_at_once(reproduced, nameless):
     done = nameless(reproduced, "dvc", "exp", "run", "-n", "nameless", "-S", "criteria.min_gain=0.045")
-    assert done.returncode != 0 and stages_run(done.stdout) == {"doctor"}
+    assert done.returncode != 0 and stages_run(done.stdout) == {"settings"}
     assert "- Git identity: wanted one, found none; experiments are commits" in done.stdout + done.stderr
     assert CURE in done.stdout + done.stderr
 
 
 def test_what_needs_no_name_asks_for_none_and_make_doctor_warns(reproduced, nameless):
     apart = nameless(reproduced, "dvc", "exp", "run", "--temp", "-n", "apart", "-S", "criteria.min_gain=0.055")
-    assert apart.returncode == 0 and stages_run(apart.stdout) == {"doctor", "report"}, apart.stderr
+    assert apart.returncode == 0 and stages_run(apart.stdout) == {"settings", "report"}, apart.stderr
     assert "Git identity" not in apart.stdout
     edit(reproduced, "params.yaml", "min_gain: 0.02", "min_gain: 0.065")
     repro = nameless(reproduced, "dvc", "repro")

@@ -64,15 +64,15 @@ def test_a_word_of_the_report_reruns_the_report_alone(reproduced, run, name, old
     assert changed_stages(reproduced, run) == {"report"}
 
 
-def test_a_criterion_reruns_the_report_and_the_doctor_who_looks_at_every_edit_of_a_setting(reproduced, run):
+def test_a_criterion_reruns_the_report_and_stage_settings_which_looks_at_every_edit(reproduced, run):
     edit(reproduced, "params.yaml", "min_gain: 0.02", "min_gain: 0.03")
-    assert changed_stages(reproduced, run) == {"doctor", "report"}
+    assert changed_stages(reproduced, run) == {"settings", "report"}
 
 
 def test_a_weight_that_changes_no_pair_trains_nothing(reproduced, run):
     pairs = (reproduced / "data/training_pairs.jsonl").read_bytes()
     edit(reproduced, "params.yaml", "cf: 0.2", "cf: 0.25")
-    assert stages_run(run(reproduced, "dvc", "repro").stdout) <= {"doctor", "rollouts", "prefs", "report"}
+    assert stages_run(run(reproduced, "dvc", "repro").stdout) <= {"settings", "rollouts", "prefs", "report"}
     assert (reproduced / "data/training_pairs.jsonl").read_bytes() == pairs
     rewards = [json.loads(line)["chosen_reward"] for line in (reproduced / "data/coherence_preferences.jsonl").open()]
     assert rewards, "the tiny run has pairs, or this shows nothing"

@@ -39,7 +39,7 @@ def changes_by_metric(table: str) -> dict[str, list[str]]:
 
 def test_comparing_the_policies_evaluates_nothing_and_shows_the_change_of_each_figure(reproduced, run):
     done = run(reproduced, "scripts/compare.sh")
-    assert stages_run(done.stdout) <= {"doctor", "report"}
+    assert stages_run(done.stdout) <= {"settings", "report"}
     changes = changes_by_metric(done.stdout)
     for metric in ("accuracy", "ci_low", "ci_high", "correct", "mean_tokens"):
         old, new, change = (float(value) for value in changes[metric])
@@ -169,10 +169,10 @@ def test_profiles_there_and_back_run_nothing_and_know_nothing_of_each_other(repr
     assert {"answer@baseline", "answer@coherence"} <= stages_run(run(reproduced, "dvc", "repro").stdout)
     params.write_text(tiny)
     # Who looks at every profile, since there is one more of them.
-    assert stages_run(run(reproduced, "dvc", "repro").stdout) == {"doctor"}
+    assert stages_run(run(reproduced, "dvc", "repro").stdout) == {"settings"}
     assert stages_run(run(reproduced, "dvc", "repro").stdout) == set()
     other.write_text(profile.replace("max_tokens: 40", "max_tokens: 20"))
-    assert set(json.loads(run(reproduced, "dvc", "status", "--json").stdout)) == {"doctor"}
+    assert set(json.loads(run(reproduced, "dvc", "status", "--json").stdout)) == {"settings"}
 
 
 # --- stages ---
@@ -190,7 +190,7 @@ def test_both_evaluations_run_side_by_side(reproduced, run):
     profile = reproduced / "profiles/tiny.yaml"
     profile.write_text(profile.read_text().replace("max_tokens: 40", "max_tokens: 8"))
     done = run(reproduced, "scripts/evaluate_both.sh")
-    assert stages_run(done.stdout) == {"doctor", "answer@baseline", "answer@coherence"}
+    assert stages_run(done.stdout) == {"settings", "answer@baseline", "answer@coherence"}
     beginnings = [done.stdout.index(f"Running stage 'answer@{policy}'") for policy in ("baseline", "coherence")]
     assert max(beginnings) < done.stdout.index("Updating lock file", min(beginnings)), (
         "the second begins before the first has ended"

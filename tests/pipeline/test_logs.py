@@ -15,8 +15,8 @@ import pytest
 pytestmark = pytest.mark.slow
 
 STAGES = (
-    "doctor", "data", "base", "sample", "rollouts", "prefs", "train", "answer@baseline", "answer@coherence", "eval@baseline",
-    "eval@coherence", "compare", "report",
+    "settings", "doctor", "data", "base", "sample", "rollouts", "prefs",
+    "train", "answer@baseline", "answer@coherence", "eval@baseline", "eval@coherence", "compare", "report",
 )  # fmt: skip
 # Lines of DVC itself.
 OF_DVC = re.compile(

@@ -161,7 +161,7 @@ def test_a_stage_that_fails_takes_no_line_of_an_ignore_list_back(reproduced, run
     changed = {line[3:] for line in run(reproduced, "git", "status", "--porcelain").stdout.splitlines()}
     assert "src/stages/report.py" in changed and [path for path in changed if path.endswith(".gitignore")] == []
     made = sorted({path for path in outs if (reproduced / path).exists()} - set(kept_by_git))
-    assert {"data/train.jsonl", "checkpoints/base", "outputs/doctor.txt", "metrics/plan.json"} < set(made)
+    assert {"data/train.jsonl", "checkpoints/base", "outputs/settings.txt", "outputs/doctor.txt", "metrics/plan.json"} < set(made)
     assert run(reproduced, "git", "check-ignore", *made).stdout.split() == made
     stage.write_text(code)
     run(reproduced, "git", "checkout", "-q", "dvc.lock")

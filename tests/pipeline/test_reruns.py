@@ -8,7 +8,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 ALL = {
-    "doctor", "data", "base", "sample", "rollouts", "prefs", "train", "answer@baseline", "answer@coherence",
+    "settings", "doctor", "data", "base", "sample", "rollouts", "prefs", "train", "answer@baseline", "answer@coherence",
     "eval@baseline", "eval@coherence", "compare", "report",
 }  # fmt: skip
 
@@ -48,7 +48,7 @@ def test_a_weight_reruns_only_what_depends_on_it_and_setting_it_back_runs_nothin
     set_param(reproduced, "quality: 0.4}", "quality: 0.0}")
     done = run(reproduced, "dvc", "repro")
     assert stages_run(done.stdout) == {
-        "doctor", "rollouts", "prefs", "train", "answer@coherence", "eval@coherence", "compare", "report",
+        "settings", "rollouts", "prefs", "train", "answer@coherence", "eval@coherence", "compare", "report",
     }  # fmt: skip
     set_param(reproduced, "quality: 0.0}", "quality: 0.4}")
     back = run(reproduced, "dvc", "repro")
@@ -63,9 +63,9 @@ def test_the_metrics_that_dvc_shows_are_few_and_flat(reproduced, run):
     assert not any(isinstance(value, dict | list) for file in shown.values() for value in file["data"].values())
 
 
-def test_the_policy_reruns_the_report_and_no_other_but_the_doctor(reproduced, run):
+def test_the_policy_reruns_the_report_and_no_other_but_stage_settings(reproduced, run):
     set_param(reproduced, "policy: coherence", "policy: baseline")
-    assert stages_run(run(reproduced, "dvc", "repro").stdout) == {"doctor", "report"}
+    assert stages_run(run(reproduced, "dvc", "repro").stdout) == {"settings", "report"}
     assert '"policy": "baseline"' in (reproduced / "metrics/eval.json").read_text()
     set_param(reproduced, "policy: baseline", "policy: coherence")
     assert stages_run(run(reproduced, "dvc", "repro").stdout) == set()

@@ -13,11 +13,11 @@ import yaml
 from src.core.errors import InputError
 from src.core.params import from_value, parse_yaml
 from src.core.records import read_metrics
-from src.ops.machine import Finding, HubRevision
+from src.ops.findings import Finding, table
+from src.ops.machine import HubRevision
 from src.ops.plan import Hours, MachineSettings, Plan, make_plan
 from src.sources.gsm8k import PLATINUM, TRAIN
-from src.stages.doctor import table
-from src.stages.settings import hub_revisions, load_settings
+from src.stages.all_settings import hub_revisions, load_settings
 
 ROOT = Path(__file__).parents[2]
 IDENTITY = {"GIT_COMMITTER_NAME": "test", "GIT_COMMITTER_EMAIL": "test@example.org"}
