@@ -268,7 +268,7 @@ def profile_path(given: str | None = None, path: Path = PARAMS) -> Path:
     folder = path.parent / "profiles"
     known = sorted(file.stem for file in folder.glob("*.yaml"))
     if profile not in known:
-        where = f"{path}: profile" if given is None else "--profile"
+        where = f"{path}: profile" if profile == load_value("profile", str, path) else "--profile"
         raise InputError(
             f"{where} is {profile!r}, and {folder} has no {profile}.yaml{_nearest(profile, known)} "
             f"(there are: {', '.join(known) or 'none'}); name one of them"

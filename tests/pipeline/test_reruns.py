@@ -76,4 +76,4 @@ def test_a_wrong_profile_names_the_file(reproduced, run):
     done = run(reproduced, "dvc", "repro", check=False)
     set_param(reproduced, "profile: tinny", "profile: tiny")
     assert done.returncode != 0
-    assert "profiles/tinny.yaml" in done.stderr
+    assert "error: params.yaml: profile is 'tinny', and profiles has no tinny.yaml; did you mean 'tiny'?" in done.stderr
