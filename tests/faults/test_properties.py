@@ -39,6 +39,8 @@ from tests.faults.targets import (
     check_scores,
 )
 
+pytestmark = pytest.mark.slow  # half a minute of examples
+
 # The same examples in every run. A deadline of its own for each would fail on a busy machine; `within` is for hangs.
 CHECK = settings(
     derandomize=True, database=None, deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -60,6 +60,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_the_base_goes_on_to_the_same_bytes(questions, tmp_path, stopping, capsys):
     def train(name: str) -> Train:
         settings = replace(TINY, epochs=4)
@@ -72,6 +73,7 @@ def test_the_base_goes_on_to_the_same_bytes(questions, tmp_path, stopping, capsy
     assert contents(tmp_path / "stopped") == contents(tmp_path / "straight")
 
 
+@pytest.mark.slow
 def test_the_adapter_goes_on_to_the_same_bytes_and_the_same_figures(pairs, checkpoint, tmp_path, stopping, capsys):
     settings = training_settings({"dpo.num_train_epochs": 5, "dpo.lora.lora_dropout": 0.1})
 
