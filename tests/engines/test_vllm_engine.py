@@ -89,6 +89,15 @@ def test_another_seed_gives_another_text_and_greedy_knows_no_seed(engine, reques
     assert sum(other[key] != expected[key] for key in sampled) > 0.9 * len(sampled)
 
 
+def test_a_request_that_does_not_fit_leaves_the_others_unasked(engine, requests, expected):
+    """Before the engine with an adapter: when that one ends, it takes from vLLM what all engines of a process share."""
+    long = replace(requests[1], key="test-00003/wolfram_0", max_tokens=256)
+    with pytest.raises(InputError, match="^request test-00003/wolfram_0: .*; too long are 1 of 3 requests$"):
+        next(engine.generate([requests[0], long, requests[2]]))
+    assert not engine.engine.has_unfinished_requests()
+    assert texts(engine, requests[:1]) == {requests[0].key: expected[requests[0].key]}
+
+
 def test_the_adapter_is_served_unmerged_and_gives_the_texts_of_the_merged_model(checkpoint, adapter, requests, expected):
     greedy = [request for request in requests if request.temperature == 0]
     served = texts(VllmEngine(checkpoint, 16, "float32", SETTINGS, adapter), greedy)
@@ -99,14 +108,6 @@ def test_the_adapter_is_served_unmerged_and_gives_the_texts_of_the_merged_model(
 def test_a_request_that_does_not_fit_is_an_error(engine, requests):
     with pytest.raises(InputError, match="256 of completion are more than engine.vllm.max_model_len = 256; raise it"):
         list(engine.generate([replace(requests[0], max_tokens=256)]))
-
-
-def test_a_request_that_does_not_fit_leaves_the_others_unasked(engine, requests, expected):
-    long = replace(requests[1], key="test-00003/wolfram_0", max_tokens=256)
-    with pytest.raises(InputError, match="^request test-00003/wolfram_0: .*; too long are 1 of 3 requests$"):
-        next(engine.generate([requests[0], long, requests[2]]))
-    assert not engine.engine.has_unfinished_requests()
-    assert texts(engine, requests[:1]) == {requests[0].key: expected[requests[0].key]}
 
 
 def test_a_rank_beyond_the_kernels_is_an_error(checkpoint, tmp_path):
