@@ -301,14 +301,3 @@ def _merged(value: Any, override: Any) -> Any:
     if not (isinstance(value, Mapping) and isinstance(override, Mapping)):
         return override
     return {**value, **{key: _merged(value.get(key), inner) for key, inner in override.items()}}
-
-
-def load_profile_value(section: str, key: str, value_type: Any, profile: Path) -> Any:
-    """One value of a section of the profile, for a stage that is not the section's own and needs no more of it.
-
-    Raises InputError as `load_value` does.
-    """
-    content = _entry(read_yaml(profile), section, profile)
-    if not isinstance(content, dict) or key not in content:
-        raise InputError(f"{profile}: {section}.{key} is missing; add it")
-    return from_value(value_type, content[key], f"{profile}: {section}.{key}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from src.core.errors import InputError
-from src.core.params import PARAMS, parse_yaml
+from src.core.params import PARAMS, read_yaml
 
 PIPELINE = Path("dvc.yaml")
 
@@ -45,7 +45,10 @@ def all_entries(profile: str | None, pipeline: Path = PIPELINE) -> tuple[StageEn
 
 
 def _entries(wanted: str | None, profile: str | None, pipeline: Path) -> tuple[StageEntry, ...]:
-    stages = parse_yaml(pipeline.read_text(encoding="utf-8"))["stages"]
+    stages = read_yaml(pipeline).get("stages")
+    # DVC has read a good file when it began; this one may be half saved by an editor.
+    if not isinstance(stages, dict) or not all(isinstance(definition, dict) for definition in stages.values()):
+        raise InputError(f"{pipeline} holds no stages by name; it was edited while DVC ran: repair it, and run `dvc repro` again")
     found = tuple(
         _filled_entry(name, entry, {"profile": profile, **values})
         for stage, definition in stages.items()

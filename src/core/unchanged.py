@@ -191,7 +191,14 @@ def hand_over(file: Path) -> None:
 def take_over(file: Path) -> None:
     """Watch, in a process that a stage has started, what the stage has seen."""
     if file.exists():
-        _begin(check_json(Snapshot, file.read_bytes()))
+        _begin(_read(file))
+
+
+def _read(file: Path) -> Snapshot:
+    try:
+        return check_json(Snapshot, file.read_bytes())
+    except ValueError as error:  # no JSON, or Faults
+        raise InputError(f"{file} is corrupt ({error}); remove it, and run `dvc repro` again: finished work is kept") from error
 
 
 def differences(before: Iterable[Seen], now: Iterable[Seen]) -> Iterator[str]:
@@ -228,7 +235,7 @@ def _check_run(snapshot: Snapshot, profile: str | None) -> None:
         every = _entry_of_all(profile)
         write_text(note, json.dumps(asdict(Snapshot(snapshot.stage, snapshot.began, every, look(every)))))
         return
-    first = check_json(Snapshot, note.read_bytes())
+    first = _read(note)
     noted = {seen.file for seen in first.seen}  # no output of a stage is
     before = [seen for seen in first.seen if _concerns(snapshot.entry, seen)]
     now = [seen for seen in snapshot.seen if seen.file in noted]
@@ -262,7 +269,7 @@ def _run_note() -> Path:
     if runner is None:
         raise InputError("the DVC that started this stage has ended; run `dvc repro` again")
     folder = Path(os.environ.get("DVC_ROOT", ".")) / WORK / "runs"
-    for note in folder.glob("*.json"):
+    for note in folder.glob("[0-9]*-*.json"):
         if not psutil.pid_exists(int(note.name.partition("-")[0])):
             note.unlink(missing_ok=True)
     checkout = hashlib.sha256(str(Path.cwd()).encode()).hexdigest()[:8]

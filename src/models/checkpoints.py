@@ -115,7 +115,7 @@ def told_as_one_error(checkpoint: Checkpoint, what: str) -> Iterator[None]:
             f"{checkpoint.place}: a .bin file holds more than weights and was refused, for it could run code as it is read "
             f"({first_line(error)}); get the model as safetensors"
         ) from error
-    except Exception as error:
+    except Exception as error:  # `tokenizers` raises that very class; any other error that is not of NONSENSE goes on as it is
         of_machine = NO_MEMORY.search(str(error)) or (isinstance(error, OSError) and error.errno in CURES)
         if of_machine or not (type(error) is Exception or isinstance(error, NONSENSE)):
             raise

@@ -1,4 +1,4 @@
-"""Git's own state as the repairs need it: refs, reflogs and what a command prints. Part of src/ops/repair.py."""
+"""Git's own state as repairs and sweeps need it: refs, reflogs and what a command prints."""
 
 from __future__ import annotations
 

@@ -22,7 +22,6 @@ import json
 import os
 import re
 import sqlite3
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -32,6 +31,7 @@ from typing import TYPE_CHECKING
 from src.core.command import command_line, run_command
 from src.core.errors import InputError
 from src.core.files import naming
+from src.ops.git import git
 from src.ops.repair_cache import check_cache
 from src.ops.repair_experiments import repair_experiments
 
@@ -62,14 +62,13 @@ def repair_lock_file(repo: Repo, root: Path) -> Iterator[str]:
     if not path.exists() or is_readable(repo, path):
         return
     # One line for a file that Git keeps, more for one that is being merged: that is its user's to resolve.
-    kept = subprocess.run(["git", "ls-files", "--stage", LOCK_FILE], cwd=root, capture_output=True, text=True, check=True)
-    versions = kept.stdout.splitlines()
+    versions = git(root, "ls-files", "--stage", LOCK_FILE).splitlines()
     if len(versions) > 1:
         return
     truncated = root / f".dvc/tmp/{LOCK_FILE}.truncated"
     path.replace(truncated)
     if versions:
-        subprocess.run(["git", "restore", LOCK_FILE], cwd=root, check=True)
+        git(root, "restore", LOCK_FILE)
     now = "as Git has it" if versions else "begun anew"
     yield f"{LOCK_FILE} was truncated: it is {now} (the truncated one: {truncated.relative_to(root)})"
 
@@ -127,8 +126,7 @@ def remove_git_locks(root: Path) -> Iterator[str]:
     """Remove the locks of Git that nobody holds any more: with one of them every command of Git fails."""
     import psutil
 
-    command = ["git", "rev-parse", "--absolute-git-dir"]
-    folder = Path(subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.strip())
+    folder = Path(git(root, "rev-parse", "--absolute-git-dir").strip())
     found = [*folder.glob("*.lock"), *folder.glob("refs/**/*.lock")]
     for path in found:
         # A Git that works elsewhere may hold it: only one that stays for so long is nobody's.

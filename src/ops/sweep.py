@@ -25,6 +25,7 @@ from src.core.errors import InputError
 from src.core.files import write_text
 from src.core.params import load_value, profile_path
 from src.core.shapes import Faults, check_json
+from src.ops.git import git
 from src.regime_w.preferences import PairMetrics
 from src.regime_w.statistics import holm
 from src.regime_w.verdict import RunVerdict
@@ -79,21 +80,17 @@ def run_experiment(name: str, settings: Sequence[str], profile: Path) -> None:
         )
 
 
-def git(*arguments: str, read: str | None = None) -> str:
-    """What a command of Git prints, `read` being its input."""
-    return subprocess.run(["git", *arguments], input=read, capture_output=True, text=True, check=True).stdout
-
-
 def remove_experiment(name: str) -> None:
     """Forget the experiments of that name, of all commits: from a third commit DVC cannot tell two of one name apart."""
-    git("update-ref", "--stdin", read=git("for-each-ref", "--format=delete %(refname)", f"refs/exps/**/{name}"))
+    refs = git(Path(), "for-each-ref", "--format=delete %(refname)", f"refs/exps/**/{name}")
+    git(Path(), "update-ref", "--stdin", read=refs)
 
 
 def read_experiment(experiment: str, file: str, wanted: type[M]) -> M:
     """The metrics in a file of an experiment, typed. InputError if they are not of that type."""
-    commit = git("for-each-ref", "--format=%(objectname)", f"refs/exps/**/{experiment}").strip()
+    commit = git(Path(), "for-each-ref", "--format=%(objectname)", f"refs/exps/**/{experiment}").strip()
     try:
-        return check_json(wanted, git("show", f"{commit}:{file}"))
+        return check_json(wanted, git(Path(), "show", f"{commit}:{file}"))
     except Faults as faults:
         raise InputError(f"experiment {experiment}: {file}: {faults}; run the sweep again") from faults
 

@@ -163,7 +163,7 @@ def test_a_stage_whose_dvc_has_ended_before_it_began_does_not_run(monkeypatch):
     monkeypatch.setenv("CODE", ORPHAN)
     told = start(ORPHAN).communicate()[0]
     if not told.startswith("child of 1\n"):
-        pytest.skip("another process than the first takes over orphans here")
+        pytest.skip("a subreaper takes over orphans here, and no process can tell it from a parent")
     assert told == "child of 1\nerror: the DVC that started this stage has ended; run `dvc repro` again\n"
 
 

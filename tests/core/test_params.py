@@ -17,7 +17,6 @@ from src.core.params import (
     from_value,
     load_overridden_section,
     load_profile_section,
-    load_profile_value,
     load_section,
     load_value,
     parse_yaml,
@@ -365,19 +364,6 @@ def test_a_profile_section_is_that_of_the_profile_named(tmp_path):
     assert load_profile_section("model", Inner, profile_path(path=path)) == Inner(1, "x")
     put(tmp_path, "profile: large\n")
     assert load_profile_section("model", Inner, profile_path(path=path)) == Inner(2, "x")
-
-
-def test_one_value_of_another_section_is_checked_and_may_be_null_but_not_absent(tmp_path):
-    profile = put(tmp_path, "base: {source: hub, size: 3, adapter: null, other: [1]}\nlist: [1]\n", "profiles/small.yaml")
-    assert load_profile_value("base", "source", str, profile) == "hub"
-    assert load_profile_value("base", "adapter", str | None, profile) is None
-    with pytest.raises(InputError, match=r"profiles/small.yaml: base.size is 3: it must be a valid string"):
-        load_profile_value("base", "size", str, profile)
-    for section, key in (("base", "sorce"), ("list", "source")):
-        with pytest.raises(InputError, match=rf"profiles/small.yaml: {section}.{key} is missing; add it"):
-            load_profile_value(section, key, str | None, profile)
-    with pytest.raises(InputError, match=r"profiles/small.yaml: 'bas' is missing; did you mean 'base'\?"):
-        load_profile_value("bas", "source", str, profile)
 
 
 def test_an_error_in_a_profile_names_the_profile(tmp_path):

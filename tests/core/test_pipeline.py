@@ -52,3 +52,18 @@ def test_a_stage_that_is_not_there_and_a_profile_that_is_wanted_are_told(monkeyp
         stage_entry("trian", "sandbox")
     with pytest.raises(InputError, match=r"stage train: \$\{profile\} stands for nothing; correct it, or give --profile"):
         stage_entry("train", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("stages: {train: {cmd: [", "dvc.yaml:1: broken YAML"),
+        ("", "dvc.yaml is empty"),
+        ("stages:\n  train:\n", "holds no stages by name"),
+    ],
+)
+def test_a_dvc_yaml_that_is_half_saved_is_one_error(tmp_path, text, words):
+    path = tmp_path / "dvc.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=words):
+        stage_entry("train", "sandbox", path)

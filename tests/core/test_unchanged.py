@@ -286,6 +286,14 @@ def test_another_run_of_dvc_begins_with_what_is_there(checkout, monkeypatch):
     assert [path.name for path in (checkout / ".work/runs").iterdir()] == [note.name]
 
 
+def test_a_corrupt_note_of_the_run_is_one_error(checkout):
+    watch_stage("first", "small", time.time())
+    (note,) = (checkout / ".work/runs").iterdir()
+    note.write_text(note.read_text()[:100])
+    with pytest.raises(InputError, match=r"\.work/runs/.* is corrupt .*; remove it, and run `dvc repro` again"):
+        watch_stage(SECOND, None, time.time())
+
+
 # --- the look itself ---
 
 

@@ -30,7 +30,7 @@ def test_a_rank_that_vllm_cannot_serve_is_an_error(tmp_path):
         rank_to_serve(config(tmp_path, lora_alpha=8))
 
 
-@pytest.mark.skipif(find_spec("vllm") is not None, reason="vLLM is installed")
+@pytest.mark.skipif(find_spec("vllm") is not None, reason="the error is of an environment without vLLM, and this one has it")
 def test_a_missing_vllm_says_what_to_install(checkpoint):
     with pytest.raises(InputError, match="the module vllm is missing: pip install -r requirements-gpu.txt"):
         VllmEngine(checkpoint, 16, "float32", SETTINGS)

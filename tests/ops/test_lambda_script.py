@@ -37,7 +37,9 @@ def test_it_is_sound_bash_and_may_be_run():
     assert os.access(path, os.X_OK)
 
 
-@pytest.mark.skipif(not shutil.which("shellcheck"), reason="shellcheck is not installed")
+@pytest.mark.skipif(
+    not shutil.which("shellcheck"), reason="shellcheck is a program of the system, not of pip; `bash -n` above runs everywhere"
+)
 @pytest.mark.parametrize("name", ["scripts/lambda.sh", "bench/bare_root.sh"])
 def test_shellcheck_finds_nothing(name):
     done = subprocess.run(["shellcheck", ROOT / name], capture_output=True, text=True)
@@ -128,7 +130,10 @@ def test_two_runs_in_the_foreground_do_not_start(clone, at_work):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not (all(map(shutil.which, ["git", "make", "g++"]))), reason="else the script would install them")
+@pytest.mark.skipif(
+    not (all(map(shutil.which, ["git", "make", "g++"]))),
+    reason="where one is missing the script would install it on this machine, as root",
+)
 def test_a_run_that_fails_says_where_and_the_next_call_begins_anew(clone):
     for name in ("requirements.txt", "constraints.txt"):
         (clone / name).write_text("this is no package\n")

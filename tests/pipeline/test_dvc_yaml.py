@@ -23,7 +23,6 @@ READERS = {
     "load_section": PARAMS,
     "load_value": PARAMS,
     "load_profile_section": PROFILE,
-    "load_profile_value": PROFILE,
     "load_overridden_section": PARAMS,  # and its holder in the profile
 }
 

@@ -243,13 +243,13 @@ def cases(name: str) -> list[dict]:
     return [json.loads(line) for line in (Path(SHARED_DATA) / name).read_text().split("\n") if line]
 
 
-@pytest.mark.skipif(not SHARED_DATA, reason="REGIME_W_SHARED_DATA names no folder of conformance cases")
+@pytest.mark.skipif(not SHARED_DATA, reason="these cases are not ours to ship; REGIME_W_SHARED_DATA names a folder with them")
 def test_conformance_of_parsing():
     found = {case["id"]: read(case["text"]) for case in cases("answer_parser_cases.jsonl")}
     assert found == {case["id"]: case["expected"] for case in cases("answer_parser_cases.jsonl")}
 
 
-@pytest.mark.skipif(not SHARED_DATA, reason="REGIME_W_SHARED_DATA names no folder of conformance cases")
+@pytest.mark.skipif(not SHARED_DATA, reason="these cases are not ours to ship; REGIME_W_SHARED_DATA names a folder with them")
 def test_conformance_of_equality():
     for case in cases("answer_equality_cases.jsonl"):
         gold, predicted = parse_number(case["gold"]), parse_number(case["pred"])
