@@ -33,6 +33,8 @@ def dvc_environment(scratch: Path) -> dict[str, str]:
         "GIT_COMMITTER_EMAIL": "test@example.org",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "HF_HUB_OFFLINE": "1",
+        # DVC runs stages by it. This one may stay between DVC and the stage, where bash would become the stage.
+        "SHELL": "/bin/sh",
         # Bytes depend on the number of threads, and tests compare runs; one is the fastest for models so small.
         "OMP_NUM_THREADS": "1",
     }

@@ -175,6 +175,12 @@ def test_every_stage_module_is_a_stage():
     assert {path.stem for path in (ROOT / "src/stages").glob("*.py")} - {"__init__", "all_settings"} == set(STAGES)
 
 
+def test_the_shell_that_dvc_asks_becomes_the_stage():
+    """Else a shell that stays in between (dash) keeps the stage alive when DVC is killed."""
+    for name in STAGES:
+        assert definition(name)["cmd"].startswith(f"exec python -m src.stages.{name}"), name
+
+
 def test_every_edit_of_a_setting_runs_stage_settings_and_every_other_stage_comes_after_it():
     assert {"params.yaml", "profiles"} <= set(definition("settings")["deps"])
     assert "outputs/settings.txt" in definition("doctor")["deps"]

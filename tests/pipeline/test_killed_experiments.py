@@ -166,7 +166,7 @@ def lasting(committed, tmp_path, run) -> Path:
     (folder / "profiles/tiny.yaml").write_text("{}\n")
     (folder / "params.yaml").write_text("ours: 1\ntheirs: 1\nseed: 0\nprofile: tiny\npolicy: none\n")
     (folder / "dvc.yaml").write_text(
-        PIPELINE.replace("cp number figure", "python -m src.ops.with_parent sleep 60").replace("[ours]", "[ours, policy]")
+        PIPELINE.replace("cp number figure", "exec python -m src.ops.with_parent sleep 60").replace("[ours]", "[ours, policy]")
     )
     (folder / "scripts").mkdir()
     shutil.copy(ROOT / "scripts/compare.sh", folder / "scripts/compare.sh")
