@@ -6,7 +6,7 @@ VLLM_VENV := .venv-vllm
 ENVIRONMENT := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 PIP := bin/pip --disable-pip-version-check
 
-.PHONY: help repro doctor compare experiments evaluate remote push pull repair deps lock check test test-vllm faults fuzz audit
+.PHONY: help repro doctor compare experiments evaluate remote push pull repair deps lock check test test-vllm bench faults fuzz audit
 help:  ## what there is to make
 	@grep -E '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
 
@@ -73,6 +73,9 @@ test: check  ## check, and then run the slow tests: all but those of vLLM
 
 test-vllm: $(VLLM_VENV)/.installed  ## install vLLM's build for CPUs in an environment of its own, and run its tests
 	PATH="$(CURDIR)/$(VLLM_VENV)/bin:$$PATH" python -m pytest -m vllm
+
+bench: $(VENV)/.installed-dev  ## measure a finished run of profile sandbox against other programs; status 1 where a goal is missed
+	$(ENVIRONMENT) python -m bench
 
 faults: $(VENV)/.installed-dev  ## kill and corrupt real runs some sixty times, and count what is lost
 	$(ENVIRONMENT) python -m tests.faults.campaign

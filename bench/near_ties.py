@@ -2,8 +2,8 @@
 
     python -m bench.near_ties [checkpoint] [data/test.jsonl]
 
-Prints the largest difference of a logit, and of a cumulative probability at temperature 0.2, between rows decoded
-alone and the same rows in padded batches; both must lie well below the margins of the engine.
+Prints the largest difference of a logit, and of the log-odds of a cumulative probability at temperature 0.2, between rows
+decoded alone and the same rows in padded batches; both must lie well below the margins of the engine.
 """
 
 from collections.abc import Sequence
@@ -44,20 +44,29 @@ def logits_alone(engine: "TransformersEngine", prompts: Sequence[list[int]]) -> 
     return torch.cat([engine.model(input_ids=torch.tensor([prompt])).logits[:, -1] for prompt in prompts])
 
 
+def log_odds(logits: "torch.Tensor") -> "torch.Tensor":
+    """Of the cumulative probabilities, (rows, vocabulary), 0 where the engine tells none apart: close to 0 and to 1."""
+    from src.engines.choosing import NEAR_TIE_LEAST
+
+    cumulative = (logits.double() / TEMPERATURE).softmax(dim=-1).cumsum(dim=-1)
+    beside = (cumulative < NEAR_TIE_LEAST) | (cumulative > 1 - NEAR_TIE_LEAST)
+    return cumulative.masked_fill(beside, 0.5).logit()
+
+
 def compare(checkpoint: Path, questions: Sequence[Question]) -> None:
     """Print both differences beside their margins."""
     import torch
 
-    from src.engines.transformers_engine import NEAR_TIE_LOGIT, NEAR_TIE_PROBABILITY, TransformersEngine
+    from src.engines.choosing import NEAR_TIE_LOG_ODDS, NEAR_TIE_LOGIT
+    from src.engines.transformers_engine import TransformersEngine
 
     engine = TransformersEngine(checkpoint, batch_size=ROWS)
     prompts = [encode_prompt(engine.tokenizer, canonical_prompt(q.question) + PLAIN_ENDING) for q in questions]
     with torch.inference_mode():
         together, alone = logits_together(engine, prompts), logits_alone(engine, prompts)
-    cumulative = [(logits.double() / TEMPERATURE).softmax(-1).cumsum(-1) for logits in (together, alone)]
     logit = (together - alone).abs().max().item()
-    probability = (cumulative[0] - cumulative[1]).abs().max().item()
-    for name, moved, margin in (("logit", logit, NEAR_TIE_LOGIT), ("probability", probability, NEAR_TIE_PROBABILITY)):
+    odds = (log_odds(together) - log_odds(alone)).abs().max().item()
+    for name, moved, margin in (("logit", logit, NEAR_TIE_LOGIT), ("log-odds", odds, NEAR_TIE_LOG_ODDS)):
         print(f"{name:<12} moved {moved:.1e}, margin {margin:.0e}: {margin / moved:,.0f} times")
 
 

@@ -1,20 +1,26 @@
 """Files that appear whole or not at all, and JSON read with every doubt."""
 
 import csv
+import heapq
 import json
 import os
+import pickle
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from tempfile import TemporaryFile
+from typing import Any, Generic, Self, TextIO, TypeVar
 
 from src.core.errors import InputError
 
 WORK = ".work"  # below the repository's root: work that is kept, and no output
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+SORTED_AT_ONCE = 20_000  # items in memory
+BUFFER = 1 << 20  # bytes of a long file that are read at once
 
+T = TypeVar("T", bound=tuple[str, ...])
 
 # --- writing ---
 
@@ -95,6 +101,43 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object
         writer.writerows(rows)
 
 
+class SortedOnDisk(Generic[T]):
+    """Items that come in any order and are given in order, of which only some are in memory: in a `with` block.
+
+    folder  where the others wait, in files without a name that no killed process leaves behind
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._files = folder, ExitStack()
+        self._waiting: list[T] = []
+        self._runs: list[Iterable[T]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._files.close()
+
+    def add(self, item: T) -> None:
+        """Keep one more item: values that can be pickled, such as texts, in a tuple."""
+        self._waiting.append(item)
+        if len(self._waiting) >= SORTED_AT_ONCE:
+            self._runs.append(self._put_away(sorted(self._waiting)))
+            self._waiting.clear()
+
+    def __iter__(self) -> Iterator[T]:
+        """All items in order. To be called once, after the last `add`."""
+        return heapq.merge(*self._runs, sorted(self._waiting))
+
+    def _put_away(self, items: Sequence[T]) -> Iterator[T]:
+        with naming(self._folder):
+            file = self._files.enter_context(TemporaryFile(dir=self._folder))
+            for item in items:
+                pickle.dump(item, file)
+            file.seek(0)
+        return (pickle.load(file) for _ in range(len(items)))
+
+
 # --- reading ---
 
 
@@ -127,6 +170,22 @@ def read_bytes(path: Path) -> bytes:
     require_file(path, "run the stage that writes it, from the repository's root")
     with naming(path):
         return path.read_bytes()
+
+
+def read_lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file that a stage writes, without their ends, one after the other; InputError if it is not there."""
+    require_file(path, "run the stage that writes it, from the repository's root")
+    with naming(path), path.open("rb", BUFFER) as file:
+        # Split at b"\n" alone: U+2028 and its like may stand inside a text.
+        for line in file:
+            yield line.rstrip(b"\r\n")
+
+
+def count_lines(path: Path) -> int:
+    """How many lines end in a file that a stage writes; InputError if it is not there."""
+    require_file(path, "run the stage that writes it, from the repository's root")
+    with naming(path), path.open("rb", 0) as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(BUFFER), b""))
 
 
 def parse_json(data: bytes) -> Any:

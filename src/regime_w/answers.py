@@ -9,11 +9,15 @@ Everything here takes time linear in the length of the text: a completion of any
 """
 
 import re
+import string
 import unicodedata
-from collections import deque
 from fractions import Fraction
+from functools import lru_cache
+from typing import NamedTuple
 
 MAX_SEGMENT = 1000  # characters; no single number with its unit is written in more
+MAX_REMEMBERED = 60  # characters of a segment whose value is remembered
+MAX_PLAIN = 15  # digits of a number that is read at once
 MAX_DIGITS = 500  # of one number as it stands, and in canonical form; Python's own limit for int() is 4300
 MAX_EXPONENT = 300  # of scientific notation, either sign; 1e999999999 must not be computed
 
@@ -32,6 +36,7 @@ ANSWER_MARKER_AT_LINE_START = re.compile(
     r"^[ \t>*_#-]*(?:the[ \t]+)?(?:final[ \t]+)?answer[ \t*_]*:[*_]*",
     re.ASCII | re.IGNORECASE | re.MULTILINE,
 )
+SMALL_LETTERS = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 def cut(text: str) -> str:
@@ -40,22 +45,66 @@ def cut(text: str) -> str:
     End-of-text tokens are </s>, <|im_end|> and <|endoftext|>; a new question is a line that starts
     with "Question:" or "Q:", numbered or bold or not. What follows answers something else.
     """
-    text = LINE_ENDS.sub("\n", text)
-    end = END.search(text)
-    return text[: end.start()] if end else text
+    if "\r" in text or "\u2028" in text or "\u2029" in text:
+        text = LINE_ENDS.sub("\n", text)
+    # The pattern is tried at every character, and every end holds one of these, which few completions do.
+    if "</s>" in text or "<|" in text or "Q" in text:
+        end = END.search(text)
+        return text[: end.start()] if end else text
+    return text
 
 
-def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
-    return next(iter(deque(pattern.finditer(text), maxlen=1)), None)
+# The last markers are searched from the end on: from the beginning, each pattern would be tried at every character.
+
+
+def _last_hash_marker(text: str) -> re.Match[str] | None:
+    place = text.rfind("####")
+    if place < 0:
+        return None
+    return HASH_MARKER.match(text, len(text[:place].rstrip("#")))
+
+
+def _last_answer_marker(text: str) -> re.Match[str] | None:
+    lowered = _lowered(text)
+    place = lowered.rfind("answer")
+    while place >= 0:
+        marker = ANSWER_MARKER.match(text, place)
+        if marker:
+            before = text[:place].rstrip(" \t")
+            if len(before) < place and lowered.endswith("final", 0, len(before)):
+                return ANSWER_MARKER.match(text, len(before) - len("final")) or marker
+            return marker
+        place = lowered.rfind("answer", 0, place)
+    return None
+
+
+def _last_answer_marker_at_line_start(text: str) -> re.Match[str] | None:
+    lowered = _lowered(text)
+    place = lowered.rfind("answer")
+    while place >= 0:
+        line_start = text.rfind("\n", 0, place) + 1
+        marker = ANSWER_MARKER_AT_LINE_START.match(text, line_start)
+        if marker:
+            return marker
+        place = lowered.rfind("answer", 0, line_start)
+    return None
+
+
+def _lowered(text: str) -> str:
+    """The text with its capitals A to Z made small, and perhaps others, each at its place."""
+    lowered = text.lower()
+    return lowered if len(lowered) == len(text) else text.translate(SMALL_LETTERS)  # of some characters it makes two
 
 
 def _last_markers(text: str) -> list[re.Match[str]]:
     """The last marker of each kind that a cut text has, in text order: none, one or two."""
-    hash_marker = _last(HASH_MARKER, text)
+    hash_marker = _last_hash_marker(text)
     # Beside ####, "answer:" in the midst of a sentence is prose.
-    answer_marker = _last(ANSWER_MARKER_AT_LINE_START if hash_marker else ANSWER_MARKER, text)
-    found = [marker for marker in (hash_marker, answer_marker) if marker]
-    return sorted(found, key=lambda marker: marker.end())
+    answer_marker = _last_answer_marker_at_line_start(text) if hash_marker else _last_answer_marker(text)
+    if hash_marker and answer_marker:
+        return sorted((hash_marker, answer_marker), key=lambda marker: marker.end())
+    marker = hash_marker or answer_marker
+    return [marker] if marker else []
 
 
 def _segment(text: str, marker: re.Match[str]) -> str:
@@ -70,6 +119,20 @@ def _segment(text: str, marker: re.Match[str]) -> str:
     return line.split("####", 1)[0]
 
 
+class Reading(NamedTuple):
+    """What a completion says: its answer, if it has one, and the text before that."""
+
+    answer: Fraction | None
+    reasoning: str
+
+
+def read_completion(text: str) -> Reading:
+    """`extract_answer` and `reasoning` of a completion, which is read once for both."""
+    text = cut(text)
+    markers = _last_markers(text)
+    return Reading(_answer(text, markers), _before(text, markers))
+
+
 def extract_answer(text: str) -> Fraction | None:
     """The answer of a completion (never of a prompt, which may hold markers of its own), or None.
 
@@ -77,17 +140,22 @@ def extract_answer(text: str) -> Fraction | None:
     is no answer: no earlier marker and no other number stands in. Markers of both kinds whose last
     values differ are no answer either.
     """
-    text = cut(text)
-    values = [parse_number(_segment(text, marker)) for marker in _last_markers(text)]
+    return read_completion(text).answer
+
+
+def reasoning(text: str) -> str:
+    """The completion, cut, without everything from its last answer marker on; all of it if it has none."""
+    return read_completion(text).reasoning
+
+
+def _answer(text: str, markers: list[re.Match[str]]) -> Fraction | None:
+    values = [parse_number(_segment(text, marker)) for marker in markers]
     if not values or (values[0] is not None and values[0] != values[-1]):
         return None
     return values[-1]
 
 
-def reasoning(text: str) -> str:
-    """The completion, cut, without everything from its last answer marker on; all of it if it has none."""
-    text = cut(text)
-    markers = _last_markers(text)
+def _before(text: str, markers: list[re.Match[str]]) -> str:
     if not markers:
         return text
     # "#### Answer: 18" holds two markers and says one thing, so it is dropped from its beginning on.
@@ -107,6 +175,8 @@ def canonical(answer: Fraction) -> str:
     equal strings, and `parse_number` reads each back that has at most MAX_DIGITS digits.
     """
     numerator, denominator = answer.numerator, answer.denominator
+    if denominator == 1:
+        return str(numerator)
     twos = (denominator & -denominator).bit_length() - 1
     rest, fives = denominator >> twos, 0
     while rest % 5 == 0:
@@ -189,6 +259,13 @@ def parse_number(text: str) -> Fraction | None:
     number words, digits other than 0-9, and what is longer than MAX_SEGMENT, MAX_DIGITS or MAX_EXPONENT.
     """
     text = text.strip()
+    return _parse_again(text) if len(text) <= MAX_REMEMBERED else _parse(text)
+
+
+def _parse(text: str) -> Fraction | None:
+    digits = text.removeprefix("$").removesuffix(".")
+    if len(digits) <= MAX_PLAIN and digits.isascii() and digits.isdigit():  # as most answers are written
+        return Fraction(int(digits))
     if len(text) > MAX_SEGMENT:
         return None
     text = _unwrapped(_plain(text).strip())
@@ -198,6 +275,10 @@ def parse_number(text: str) -> Fraction | None:
     value = None if right_side is None else _one_number(_unwrapped(right_side))
     # 1/2**1600 takes 1600 decimals: what is read must be short enough to be written and read again.
     return None if value is None or len(_digits(canonical(value))) > MAX_DIGITS else value
+
+
+# The completions of one question mostly end alike.
+_parse_again = lru_cache(maxsize=1000)(_parse)
 
 
 def _plain(text: str) -> str:

@@ -9,12 +9,11 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from statistics import fmean
 from typing import ClassVar, Literal
 
 from src.core.shapes import Count, FilledText, NonNegative, Share, Text
 from src.regime_w.arms import ARM_NAMES, PERSONA_OF, PROBE_A, PROBE_CF1, ArmName
-from src.regime_w.scoring import Rollout, ScoredTrajectory, by_arm, tokens
+from src.regime_w.scoring import Rollout, ScoredTrajectory, by_arm, count_tokens
 
 PairType = Literal["correctness", "coherence"]
 PAIRING_ARMS: tuple[ArmName, ...] = tuple(arm for arm in ARM_NAMES if arm != PROBE_CF1)
@@ -162,35 +161,44 @@ def _widest(pairs: list[Pair], cap: int) -> list[Pair]:
 # --- metrics ---
 
 
-def pair_metrics(rollouts: Sequence[Rollout], pairs_of: Sequence[Sequence[Pair]]) -> PairMetrics:
-    """Counts over all questions and their pairs.
+class PairTally:
+    """The metrics of questions and their pairs that come one after the other."""
 
-    pairs_of  the pairs of each question, in the order of `rollouts`; ValueError if the lengths differ
-    """
-    correct_of = [_correct(rollout) for rollout in rollouts]
-    pairs = [pair for of_question in pairs_of for pair in of_question]
-    correctness = sum(pair.pair_type == "correctness" for pair in pairs)
-    differences, unanswered = [], 0
-    for rollout, of_question in zip(rollouts, pairs_of, strict=True):
-        if not of_question:
-            continue  # saves reading texts that no pair needs
-        lengths = {t.arm_name: len(tokens(t.text)) for t in rollout.trajectories}
+    def __init__(self) -> None:
+        self._questions = self._all_correct = self._all_wrong = self._without_pair = 0
+        self._pairs = self._correctness = self._difference = self._unanswered = 0
+
+    def add(self, rollout: Rollout, pairs: Sequence[Pair]) -> None:
+        """Count a question and its pairs."""
+        correct = _correct(rollout)
+        self._questions += 1
+        self._all_correct += all(correct)
+        self._all_wrong += not any(correct)
+        if not pairs:
+            self._without_pair += 1
+            return  # saves reading texts that no pair needs
+        lengths = {t.arm_name: count_tokens(t.text) for t in rollout.trajectories}
         answers = {t.arm_name: t.answer for t in rollout.trajectories}
-        differences += [lengths[pair.chosen_arm] - lengths[pair.rejected_arm] for pair in of_question]
-        unanswered += sum(answers[pair.rejected_arm] is None for pair in of_question)
-    return PairMetrics(
-        questions=len(rollouts),
-        pairs=len(pairs),
-        correctness_pairs=correctness,
-        coherence_pairs=len(pairs) - correctness,
-        correctness_share=correctness / len(pairs) if pairs else 0.0,
-        coherence_share=(len(pairs) - correctness) / len(pairs) if pairs else 0.0,
-        questions_all_correct=sum(all(of_question) for of_question in correct_of),
-        questions_all_wrong=sum(not any(of_question) for of_question in correct_of),
-        questions_without_pair=sum(not of_question for of_question in pairs_of),
-        mean_length_difference_tokens=fmean(differences) if differences else 0.0,
-        pairs_rejected_without_answer=unanswered,
-    )
+        self._pairs += len(pairs)
+        self._correctness += sum(pair.pair_type == "correctness" for pair in pairs)
+        self._difference += sum(lengths[pair.chosen_arm] - lengths[pair.rejected_arm] for pair in pairs)
+        self._unanswered += sum(answers[pair.rejected_arm] is None for pair in pairs)
+
+    def metrics(self) -> PairMetrics:
+        coherence, of_all = self._pairs - self._correctness, max(self._pairs, 1)
+        return PairMetrics(
+            questions=self._questions,
+            pairs=self._pairs,
+            correctness_pairs=self._correctness,
+            coherence_pairs=coherence,
+            correctness_share=self._correctness / of_all,
+            coherence_share=coherence / of_all,
+            questions_all_correct=self._all_correct,
+            questions_all_wrong=self._all_wrong,
+            questions_without_pair=self._without_pair,
+            mean_length_difference_tokens=self._difference / of_all,
+            pairs_rejected_without_answer=self._unanswered,
+        )
 
 
 def _correct(rollout: Rollout) -> list[bool]:

@@ -1,8 +1,8 @@
 """Figures over all rollouts of a run: how the scores vary, and how often each arm is right."""
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
-from statistics import fmean, pstdev
+from fractions import Fraction
 from typing import Annotated
 
 from pydantic import Field
@@ -43,25 +43,70 @@ class RolloutMetrics:
     arms: Annotated[tuple[ArmAccuracy, ...], Field(min_length=1)]
 
 
-def distribution(values: Sequence[float]) -> Distribution:
-    """Of at least one value."""
-    return Distribution(mean=fmean(values), std=pstdev(values), min=min(values), max=max(values))
+class Tally:
+    """Figures of values that come one after the other: in little memory those of `statistics`, to the last bit."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._min, self._max = math.inf, -math.inf
+        # Sums of the values and of their squares without an error: by denominator, a power of 2, those of the numerators.
+        self._sums: dict[int, int] = {}
+        self._squares: dict[int, int] = {}
+
+    def add(self, value: float) -> None:
+        numerator, denominator = value.as_integer_ratio()
+        self._sums[denominator] = self._sums.get(denominator, 0) + numerator
+        self._squares[denominator] = self._squares.get(denominator, 0) + numerator * numerator
+        self.count += 1
+        if value < self._min:
+            self._min = value
+        if value > self._max:
+            self._max = value
+
+    def distribution(self) -> Distribution:
+        """Of at least one value."""
+        total = sum((Fraction(numerator, denominator) for denominator, numerator in self._sums.items()), Fraction())
+        squares = sum((Fraction(square, denominator**2) for denominator, square in self._squares.items()), Fraction())
+        variance = (squares - total**2 / self.count) / self.count
+        return Distribution(mean=float(total) / self.count, std=_root(variance), min=self._min, max=self._max)
 
 
-def rollout_metrics(rollouts: Sequence[Rollout]) -> RolloutMetrics:
-    """Of at least one rollout."""
-    every = [trajectory for rollout in rollouts for trajectory in rollout.trajectories]
-    return RolloutMetrics(
-        questions=len(rollouts),
-        trajectories=len(every),
-        s_end=distribution([rollout.s_end for rollout in rollouts]),
-        s_path=distribution([rollout.s_path for rollout in rollouts]),
-        s_cf=distribution([rollout.s_cf for rollout in rollouts]),
-        reward=distribution([trajectory.reward for trajectory in every]),
-        no_answer_share=fmean(trajectory.answer is None for trajectory in every),
-        truncated_share=fmean(trajectory.finish_reason == "length" for trajectory in every),
-        arms=tuple(
-            ArmAccuracy(arm, fmean(rollout.trajectories[place].correct for rollout in rollouts))
-            for place, arm in enumerate(ARM_NAMES)
-        ),
-    )
+def _root(value: Fraction) -> float:
+    """The square root, rounded once."""
+    # As a whole number of 55 bits or more whose last is 1 where digits are cut off, it rounds to 53 as the root itself does.
+    shift = max(0, 112 - value.numerator.bit_length() + value.denominator.bit_length()) // 2
+    scaled, rest = divmod(value.numerator << 2 * shift, value.denominator)
+    root = math.isqrt(scaled)
+    return float(Fraction(root | (rest > 0 or root * root < scaled), 1 << shift))
+
+
+class RolloutTally:
+    """The metrics of rollouts that come one after the other."""
+
+    def __init__(self) -> None:
+        self._scores = {name: Tally() for name in ("s_end", "s_path", "s_cf")}
+        self._reward = Tally()
+        self._unanswered = self._truncated = 0
+        self._correct = [0] * len(ARM_NAMES)
+
+    def add(self, rollout: Rollout) -> None:
+        for name, tally in self._scores.items():
+            tally.add(getattr(rollout, name))
+        for place, trajectory in enumerate(rollout.trajectories):
+            self._reward.add(trajectory.reward)
+            self._unanswered += trajectory.answer is None
+            self._truncated += trajectory.finish_reason == "length"
+            self._correct[place] += trajectory.correct
+
+    def metrics(self) -> RolloutMetrics:
+        """Of at least one rollout."""
+        questions, trajectories = self._scores["s_end"].count, self._reward.count
+        return RolloutMetrics(
+            questions=questions,
+            trajectories=trajectories,
+            **{name: tally.distribution() for name, tally in self._scores.items()},
+            reward=self._reward.distribution(),
+            no_answer_share=self._unanswered / trajectories,
+            truncated_share=self._truncated / trajectories,
+            arms=tuple(ArmAccuracy(arm, correct / questions) for arm, correct in zip(ARM_NAMES, self._correct, strict=True)),
+        )

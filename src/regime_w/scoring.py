@@ -10,21 +10,27 @@ there is no agreement, not even with another trajectory that has none.
 
 import math
 import re
+import string
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
 from statistics import fmean
-from typing import ClassVar, Protocol, TypeVar
+from typing import ClassVar, NamedTuple, Protocol, TypeVar
 
 from src.core.shapes import Count, FilledText, Integer, NonNegative, NumberText, Share, Text
-from src.regime_w.answers import canonical, extract_answer, reasoning
+from src.regime_w.answers import canonical, read_completion, reasoning
 from src.regime_w.arms import ARM_NAMES, PROBE_A, PROBE_A_PRIME, PROBE_CF1, VARIANCE_ARMS, ArmName
 from src.regime_w.questions import Question
 from src.regime_w.texts import FinishReason, Trajectory
 
 TOKEN = re.compile(r"[a-z]+|\d+(?:\.\d+)?|[+\-*/=%]")
+# The same for ASCII in two parts, in less time: words are what other characters leave, and few tokens have no letter.
+NO_WORD = re.compile(r"[0-9]+(?:\.[0-9]+)?|[+\-*/=%]")
+SMALL_LETTERS = {ord(letter): ord(letter.lower()) for letter in string.ascii_letters}
+WORD_SIGNS = bytes(SMALL_LETTERS.get(code, ord(" ")) for code in range(256))
+OTHER_SIGNS = bytes(code if chr(code) in "0123456789.+-*/=%" else ord(" ") for code in range(256))
 
 # --- settings ---
 
@@ -147,16 +153,42 @@ def tokens(text: str) -> list[str]:
     return TOKEN.findall(reasoning(text).lower())
 
 
-@dataclass(frozen=True)
-class _Reading:
-    answer: Fraction | None
+def count_tokens(text: str) -> int:
+    """How many `tokens` a text has."""
+    return len(_tokens_in_any_order(reasoning(text)))
+
+
+def _tokens_in_any_order(before: str) -> list[str]:
+    """`tokens` of a text that ends before its answer."""
+    if not before.isascii():
+        return TOKEN.findall(before.lower())
+    signs = before.encode()
+    others = b" ".join(signs.translate(OTHER_SIGNS).split()).decode()
+    return signs.translate(WORD_SIGNS).decode().split() + NO_WORD.findall(others)
+
+
+class _Read(NamedTuple):
+    """What the scores need of a text."""
+
+    answer: str | None  # canonical, since equal numbers have equal strings
     length: int  # tokens
-    vocabulary: frozenset[str]
+    vocabulary: int  # a bit for each token of the question's texts, 1 where it is in this one
 
 
-def _read(text: str) -> _Reading:
-    found = tokens(text)
-    return _Reading(extract_answer(text), len(found), frozenset(found))
+def _read(texts: Collection[str]) -> list[_Read]:
+    """What stands in the texts of one question, each of which is read once."""
+    completions = [read_completion(text) for text in texts]
+    found = [_tokens_in_any_order(completion.reasoning) for completion in completions]
+    vocabularies = [set(of_text) for of_text in found]
+    every = set().union(*vocabularies)
+    return [
+        _Read(
+            None if answer is None else canonical(answer),
+            len(of_text),
+            int.from_bytes(bytes(map(vocabulary.__contains__, every)), "big"),
+        )
+        for (answer, _), of_text, vocabulary in zip(completions, found, vocabularies, strict=True)
+    ]
 
 
 class OfArm(Protocol):
@@ -172,66 +204,76 @@ def by_arm(trajectories: Sequence[Of]) -> dict[ArmName, Of]:
 
     Raises ValueError, which names the arms, unless each of the eleven is there exactly once.
     """
+    of_arm = {trajectory.arm_name: trajectory for trajectory in trajectories}
+    if len(trajectories) != len(ARM_NAMES) or of_arm.keys() != set(ARM_NAMES):
+        raise ValueError(_arms_at_fault(trajectories))
+    return {arm: of_arm[arm] for arm in ARM_NAMES}
+
+
+def _arms_at_fault(trajectories: Sequence[OfArm]) -> str:
     count: Counter[str] = Counter(trajectory.arm_name for trajectory in trajectories)
     faults: dict[str, Sequence[str]] = {
         "lacks": [arm for arm in ARM_NAMES if arm not in count],
         "has more than once": [arm for arm in count if count[arm] > 1],
         "has the unknown": [arm for arm in count if arm not in ARM_NAMES],
     }
-    if any(faults.values()):
-        listed = "; ".join(f"{fault} {', '.join(arms)}" for fault, arms in faults.items() if arms)
-        raise ValueError(
-            f"a question has {len(trajectories)} trajectories and {listed}; "
-            f"it must have one of each of the {len(ARM_NAMES)} arms: sample what is missing again"
-        )
-    of_arm = {trajectory.arm_name: trajectory for trajectory in trajectories}
-    return {arm: of_arm[arm] for arm in ARM_NAMES}
+    listed = "; ".join(f"{fault} {', '.join(arms)}" for fault, arms in faults.items() if arms)
+    return (
+        f"a question has {len(trajectories)} trajectories and {listed}; "
+        f"it must have one of each of the {len(ARM_NAMES)} arms: sample what is missing again"
+    )
 
 
-def _readings(trajectories: Sequence[Trajectory]) -> dict[ArmName, _Reading]:
-    return {arm: _read(trajectory.text) for arm, trajectory in by_arm(trajectories).items()}
+def _readings(trajectories: Sequence[Trajectory]) -> dict[ArmName, _Read]:
+    """What stands in the eleven texts, by arm in arm order; of equal texts one is read."""
+    of_arm = by_arm(trajectories)
+    texts = {trajectory.text for trajectory in trajectories}
+    of_text = dict(zip(texts, _read(texts), strict=True))
+    return {arm: of_text[trajectory.text] for arm, trajectory in of_arm.items()}
 
 
-def _jaccard(one: frozenset[str], other: frozenset[str]) -> float:
-    """Shared tokens over all tokens of two sets; two empty sets are alike (1)."""
-    union = len(one | other)
-    return len(one & other) / union if union else 1.0
+def _jaccard(one: int, other: int) -> float:
+    """Shared tokens over all tokens of two vocabularies; two empty ones are alike (1)."""
+    union = (one | other).bit_count()
+    return (one & other).bit_count() / union if union else 1.0
 
 
 # --- scores of a question ---
 
 
-def _votes(readings: Mapping[ArmName, _Reading]) -> Counter[Fraction]:
-    answers = (readings[arm].answer for arm in VARIANCE_ARMS)
-    return Counter(answer for answer in answers if answer is not None)
+def _votes(readings: Mapping[ArmName, _Read]) -> Counter[str]:
+    """The variance arms' answers, as canonical strings, with their numbers of votes."""
+    votes = Counter([readings[arm].answer for arm in VARIANCE_ARMS])
+    return Counter({answer: count for answer, count in votes.items() if answer is not None})
 
 
-def _consensus(readings: Mapping[ArmName, _Reading]) -> Fraction | None:
-    """The variance arms' commonest answer, the smallest of several; None without any vote."""
-    votes = _votes(readings)
-    return min(votes, key=lambda answer: (-votes[answer], answer), default=None)
+def _consensus(votes: Counter[str]) -> str | None:
+    """The commonest answer, the smallest number of several; None without any vote."""
+    most = max(votes.values(), default=0)
+    return min((answer for answer, count in votes.items() if count == most), key=Fraction, default=None)
 
 
-def _s_end(readings: Mapping[ArmName, _Reading]) -> float:
-    return max(_votes(readings).values(), default=0) / len(VARIANCE_ARMS)
+def _s_end(votes: Counter[str]) -> float:
+    return max(votes.values(), default=0) / len(VARIANCE_ARMS)
 
 
-def _s_path(readings: Mapping[ArmName, _Reading], weights: PathWeights) -> float:
+def _s_path(readings: Mapping[ArmName, _Read], weights: PathWeights) -> float:
     variance = [readings[arm] for arm in VARIANCE_ARMS]
     lengths = [reading.length for reading in variance]
     mean = fmean(lengths)
     # Population deviation: the eight arms are all there are, not a sample of more.
-    deviation = math.sqrt(fmean((length - mean) ** 2 for length in lengths))
+    deviation = math.sqrt(fmean([(length - mean) ** 2 for length in lengths]))
     length_coherence = 1 - min(1, deviation / mean) if mean else 1.0
-    overlap = fmean(_jaccard(a.vocabulary, b.vocabulary) for a, b in combinations(variance, 2))
+    vocabularies = [reading.vocabulary for reading in variance]
+    overlap = fmean([_jaccard(a, b) for a, b in combinations(vocabularies, 2)])
     return weights.length * length_coherence + weights.overlap * overlap
 
 
-def _s_cf(readings: Mapping[ArmName, _Reading]) -> float:
+def _s_cf(readings: Mapping[ArmName, _Read]) -> float:
     altered = readings[PROBE_CF1].answer
     if altered is None:
         return 0.0
-    return fmean(readings[probe].answer == altered for probe in (PROBE_A, PROBE_A_PRIME))
+    return ((readings[PROBE_A].answer == altered) + (readings[PROBE_A_PRIME].answer == altered)) / 2
 
 
 def s_end_for_question(trajectories: Sequence[Trajectory]) -> float:
@@ -240,7 +282,7 @@ def s_end_for_question(trajectories: Sequence[Trajectory]) -> float:
     trajectories  the eleven of one question, any order; ValueError
                   for a missing, double or unknown arm.
     """
-    return _s_end(_readings(trajectories))
+    return _s_end(_votes(_readings(trajectories)))
 
 
 def s_path_for_question(trajectories: Sequence[Trajectory], settings: ScoringSettings = GUIDE_SETTINGS) -> float:
@@ -264,15 +306,17 @@ def s_cf_for_question(trajectories: Sequence[Trajectory]) -> float:
 # --- scores of a trajectory ---
 
 
-def _conciseness(reading: _Reading, shortest: int) -> float:
+def _conciseness(reading: _Read, shortest: int) -> float:
     """`shortest` over this length, where it is the least length among the answered, both in tokens."""
     return shortest / reading.length if reading.answer is not None and reading.length else 0.0
 
 
-def _alignment(arm: ArmName, readings: Mapping[ArmName, _Reading]) -> float:
+def _alignment(arm: ArmName, readings: Mapping[ArmName, _Read]) -> float:
     """Mean Jaccard index with the probes A and A'; a probe is not compared with itself."""
-    others = [probe for probe in (PROBE_A, PROBE_A_PRIME) if probe != arm]
-    return fmean(_jaccard(readings[arm].vocabulary, readings[probe].vocabulary) for probe in others)
+    vocabulary, a, a_prime = readings[arm].vocabulary, readings[PROBE_A].vocabulary, readings[PROBE_A_PRIME].vocabulary
+    if arm in (PROBE_A, PROBE_A_PRIME):
+        return _jaccard(a, a_prime)
+    return (_jaccard(vocabulary, a) + _jaccard(vocabulary, a_prime)) / 2
 
 
 def score_question(question: Question, trajectories: Sequence[Trajectory], settings: ScoringSettings) -> Rollout:
@@ -283,11 +327,12 @@ def score_question(question: Question, trajectories: Sequence[Trajectory], setti
     """
     of_arm = by_arm(trajectories)
     readings = _readings(trajectories)
-    s_end, s_path, s_cf = _s_end(readings), _s_path(readings, settings.path), _s_cf(readings)
+    votes = _votes(readings)
+    s_end, s_path, s_cf = _s_end(votes), _s_path(readings, settings.path), _s_cf(readings)
     weights = settings.weights
     shared_reward = weights.end * s_end + weights.path * s_path + weights.cf * s_cf
     shortest = min((r.length for r in readings.values() if r.answer is not None), default=0)
-    gold = Fraction(question.gold)
+    gold = canonical(Fraction(question.gold))
 
     scored = []
     for arm, reading in readings.items():
@@ -297,7 +342,7 @@ def score_question(question: Question, trajectories: Sequence[Trajectory], setti
         scored.append(
             ScoredTrajectory(
                 arm_name=arm,
-                answer=_written(reading.answer),
+                answer=reading.answer,
                 correct=reading.answer == gold,
                 conciseness=conciseness,
                 alignment=alignment,
@@ -318,10 +363,6 @@ def score_question(question: Question, trajectories: Sequence[Trajectory], setti
         s_end=s_end,
         s_path=s_path,
         s_cf=s_cf,
-        consensus=_written(_consensus(readings)),
+        consensus=_consensus(votes),
         trajectories=tuple(scored),
     )
-
-
-def _written(answer: Fraction | None) -> str | None:
-    return None if answer is None else canonical(answer)

@@ -16,6 +16,7 @@ from src.core.records import write_records
 from src.core.shapes import PositiveCount
 from src.engines.interface import Completion, Request
 from src.engines.settings import EngineSettings, Template
+from src.models.loading import loading
 from src.models.templates import wrap_prompt
 from src.regime_w.arms import canonical_prompt
 from src.regime_w.questions import Question
@@ -75,11 +76,12 @@ def main() -> None:
     settings = load_profile_section("answer", AnswerSettings, profile)
     engine = load_profile_section("engine", EngineSettings, profile)
     questions = read_test_set()
-    from src.engines.runner import answer_requests, load_tokenizer
+    with loading():
+        from src.engines.runner import answer_requests, load_tokenizer
 
     requests = ask_greedily(questions, engine.template, settings.max_tokens, load_tokenizer(BASE))
     completions = answer_requests(f"answer-{policy}", engine, requests, BASE, ADAPTER_OF[policy])
-    records = [policy_text(completions[request.key]) for request in requests]
+    records = (policy_text(completions[request.key]) for request in requests)
     write_records(Path(f"outputs/{policy}_answers.jsonl"), PolicyText, records)
 
 

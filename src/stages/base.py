@@ -19,6 +19,7 @@ from src.core.params import add_profile_argument, load_profile_section, load_val
 from src.core.records import read_records, write_metrics
 from src.core.shapes import FilledText, Seed
 from src.models.base_metrics import BaseMetrics, SftMetrics
+from src.models.loading import loading
 from src.regime_w.questions import Question
 from src.stages import run_stage
 from src.training.sft_settings import SandboxModelSettings
@@ -67,7 +68,8 @@ def main() -> None:
 
 def fetch_base(settings: BaseSettings, folder: Path) -> BaseMetrics:
     """Put a pretrained model into `folder`."""
-    from src.models.pretrained import describe, fetch_pretrained
+    with loading():
+        from src.models.pretrained import describe, fetch_pretrained
 
     origin = fetch_pretrained(settings.source, settings.adapter, folder)
     found = describe(folder)
@@ -87,9 +89,10 @@ def train_base(settings: BaseSettings, seed: int, folder: Path) -> BaseMetrics:
     questions = read_records(QUESTIONS, Question)
     check_questions(questions, settings.sandbox)
 
-    from src.models.pretrained import describe
-    from src.training.callbacks import checkpoint_folders
-    from src.training.sft import train_sandbox_model
+    with loading():
+        from src.models.pretrained import describe
+        from src.training.callbacks import checkpoint_folders
+        from src.training.sft import train_sandbox_model
 
     depends_on = Dependencies(settings=[str(settings.sandbox), seed], inputs=[QUESTIONS], code=CODE, packages=PACKAGES)
     sandbox = settings.sandbox

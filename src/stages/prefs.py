@@ -7,22 +7,29 @@ Writes  data/coherence_preferences.jsonl  a pair a line
 Params  prefs
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 
 from src.core.command import command_line
+from src.core.files import SortedOnDisk
 from src.core.params import load_section
-from src.core.records import read_records, write_metrics, write_records
-from src.regime_w.preferences import Pair, PairMetrics, PrefsSettings, build_pairs, pair_metrics
+from src.core.records import stream_records, write_metrics, write_records
+from src.regime_w.preferences import Pair, PairMetrics, PairTally, PrefsSettings, build_pairs
 from src.regime_w.scoring import Rollout
 from src.stages import run_stage
-from src.training.pairs import TrainingPair
+from src.training.pairs import PAIRS, TrainingPair
+
+ROLLOUTS, PREFERENCES = Path("data/regime_w_rollouts.jsonl"), Path("data/coherence_preferences.jsonl")
 
 
-def training_pairs(pairs: Iterable[Pair]) -> list[TrainingPair]:
-    """The texts of the pairs, sorted: rewards, which may order the pairs of a question, leave no trace."""
-    texts = (TrainingPair(pair.prompt, pair.chosen, pair.rejected) for pair in pairs)
-    return sorted(texts, key=lambda pair: (pair.prompt, pair.chosen, pair.rejected))
+def built(settings: PrefsSettings, tally: PairTally, texts: SortedOnDisk[tuple[str, str, str]]) -> Iterator[Pair]:
+    """The pairs of each question, counted in `tally`; their texts alone go to `texts`."""
+    for _, rollout in stream_records(ROLLOUTS, Rollout):
+        pairs = build_pairs(rollout, settings)
+        tally.add(rollout, pairs)
+        for pair in pairs:
+            texts.add((pair.prompt, pair.chosen, pair.rejected))
+            yield pair
 
 
 def pair_warnings(metrics: PairMetrics, settings: PrefsSettings) -> list[str]:
@@ -38,12 +45,12 @@ def pair_warnings(metrics: PairMetrics, settings: PrefsSettings) -> list[str]:
 def main() -> None:
     command_line("python -m src.stages.prefs", __doc__).parse_args()
     settings = load_section("prefs", PrefsSettings)
-    rollouts = read_records(Path("data/regime_w_rollouts.jsonl"), Rollout)
-    pairs_of = [build_pairs(rollout, settings) for rollout in rollouts]
-    pairs = [pair for of_question in pairs_of for pair in of_question]
-    metrics = pair_metrics(rollouts, pairs_of)
-    write_records(Path("data/coherence_preferences.jsonl"), Pair, pairs)
-    write_records(Path("data/training_pairs.jsonl"), TrainingPair, training_pairs(pairs))
+    tally = PairTally()
+    with SortedOnDisk[tuple[str, str, str]](PREFERENCES.parent) as texts:
+        write_records(PREFERENCES, Pair, built(settings, tally, texts))
+        # Sorted, so that rewards, which may order the pairs of a question, leave no trace.
+        write_records(PAIRS, TrainingPair, (TrainingPair(*three) for three in texts))
+    metrics = tally.metrics()
     write_metrics(Path("metrics/prefs.json"), metrics)
     for warning in pair_warnings(metrics, settings):
         print(f"prefs: warning: {warning}")

@@ -5,49 +5,77 @@ Writes  data/regime_w_rollouts.jsonl  a question a line, its eleven scored traje
         metrics/rollouts.json         mean, deviation and range of each score, unparsed share, accuracy by arm
         plots/arms.csv                percent of correct trajectories by arm
 Params  scoring
+
+Both inputs are read in step, question by question in one order, so that memory does not grow with their number.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 
 from src.core.command import command_line
 from src.core.errors import InputError
-from src.core.files import write_csv
+from src.core.files import count_lines, write_csv
 from src.core.params import load_section
 from src.core.progress import Progress
-from src.core.records import read_records, write_metrics, write_records
+from src.core.records import stream_records, write_metrics, write_records
 from src.regime_w.arms import ARM_NAMES
 from src.regime_w.questions import Question
-from src.regime_w.rollout_metrics import RolloutMetrics, rollout_metrics
+from src.regime_w.rollout_metrics import RolloutMetrics, RolloutTally
 from src.regime_w.scoring import Rollout, ScoringSettings, score_question
 from src.regime_w.texts import Trajectory
 from src.stages import run_stage
 
+QUESTIONS, TRAJECTORIES = Path("data/train.jsonl"), Path("data/trajectories.jsonl")
 
-def group_by_question(trajectories: Sequence[Trajectory]) -> dict[str, list[Trajectory]]:
-    """Trajectories of each question, in arm order; questions in the order of their first trajectory."""
-    groups: dict[str, list[Trajectory]] = {}
-    for trajectory in trajectories:
-        groups.setdefault(trajectory.question_id, []).append(trajectory)
-    for question_id, group in groups.items():
-        names = sorted(trajectory.arm_name for trajectory in group)
-        if names != sorted(ARM_NAMES):
+
+def group_by_question(trajectories: Iterable[tuple[int, Trajectory]]) -> Iterator[tuple[int, list[Trajectory]]]:
+    """The eleven trajectories of each question, in arm order, with the line of the first; questions in file order.
+
+    trajectories  each with its line; those of a question stand together. InputError where an arm is missing
+    """
+    for question_id, numbered in groupby(trajectories, key=lambda item: item[1].question_id):
+        lines, group = zip(*numbered, strict=True)
+        names = [trajectory.arm_name for trajectory in group]
+        if sorted(names) != sorted(ARM_NAMES):
             raise InputError(
-                f"data/trajectories.jsonl: question {question_id} has {len(group)} trajectories, missing "
+                f"{TRAJECTORIES}:{lines[0]}: question {question_id} has {len(group)} trajectories, missing "
                 f"{sorted(set(ARM_NAMES) - set(names))}; every question needs all eleven arms: run `dvc repro sample`"
             )
-        group.sort(key=lambda trajectory: ARM_NAMES.index(trajectory.arm_name))
-    return groups
+        yield lines[0], sorted(group, key=lambda trajectory: ARM_NAMES.index(trajectory.arm_name))
 
 
-def check_same_questions(questions: Mapping[str, Question], groups: Mapping[str, Sequence[Trajectory]]) -> None:
-    """InputError for a question that is gone since it was sampled, or was another then: its gold would judge other answers."""
-    for question_id, trajectories in groups.items():
-        where = f"data/trajectories.jsonl: question {question_id}"
-        if question_id not in questions:
-            raise InputError(f"{where} is not in data/train.jsonl; run `dvc repro sample`")
-        if any(questions[question_id].question.strip() not in trajectory.prompt for trajectory in trajectories):
-            raise InputError(f"{where} was asked in other words than data/train.jsonl has; run `dvc repro sample`")
+def with_questions(
+    groups: Iterable[tuple[int, Sequence[Trajectory]]], questions: Iterator[tuple[int, Question]]
+) -> Iterator[tuple[Question, Sequence[Trajectory]]]:
+    """Each question with its trajectories; at the end all questions have been read.
+
+    InputError for a question that is gone since it was sampled, or was another then: its gold would judge other answers.
+    """
+    for line, group in groups:
+        question_id = group[0].question_id
+        where = f"{TRAJECTORIES}:{line}: question {question_id}"
+        question = next((question for _, question in questions if question.id == question_id), None)
+        if question is None:
+            raise InputError(
+                f"{where} is not in {QUESTIONS}, or stands there before those that precede it here; run `dvc repro sample`"
+            )
+        asked = question.question.strip()
+        if not all(asked in prompt for prompt in {trajectory.prompt for trajectory in group}):
+            raise InputError(f"{where} was asked in other words than {QUESTIONS} has; run `dvc repro sample`")
+        yield question, group
+    deque(questions, maxlen=0)
+
+
+def scored(settings: ScoringSettings, tally: RolloutTally, progress: Progress) -> Iterator[Rollout]:
+    """The rollout of each question, counted in `tally` and `progress`."""
+    groups = group_by_question(stream_records(TRAJECTORIES, Trajectory))
+    for question, group in with_questions(groups, stream_records(QUESTIONS, Question)):
+        rollout = score_question(question, group, settings)
+        tally.add(rollout)
+        yield rollout
+        progress.update()
 
 
 def rollout_warnings(metrics: RolloutMetrics) -> list[str]:
@@ -64,16 +92,10 @@ def rollout_warnings(metrics: RolloutMetrics) -> list[str]:
 def main() -> None:
     command_line("python -m src.stages.rollouts", __doc__).parse_args()
     settings = load_section("scoring", ScoringSettings)
-    questions = {question.id: question for question in read_records(Path("data/train.jsonl"), Question)}
-    groups = group_by_question(read_records(Path("data/trajectories.jsonl"), Trajectory))
-    check_same_questions(questions, groups)
-    rollouts = []
-    with Progress("rollouts", len(groups), "questions") as progress:
-        for question_id, group in groups.items():
-            rollouts.append(score_question(questions[question_id], group, settings))
-            progress.update()
-    metrics = rollout_metrics(rollouts)
-    write_records(Path("data/regime_w_rollouts.jsonl"), Rollout, rollouts)
+    tally = RolloutTally()
+    with Progress("rollouts", count_lines(TRAJECTORIES) // len(ARM_NAMES), "questions") as progress:
+        write_records(Path("data/regime_w_rollouts.jsonl"), Rollout, scored(settings, tally, progress))
+    metrics = tally.metrics()
     write_metrics(Path("metrics/rollouts.json"), metrics)
     percents = [(arm.arm_name, round(100 * arm.accuracy, 3)) for arm in metrics.arms]
     write_csv(Path("plots/arms.csv"), ("arm", "percent"), percents)

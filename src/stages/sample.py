@@ -18,6 +18,7 @@ from src.core.records import read_records, write_records
 from src.core.shapes import PositiveCount, Seed
 from src.engines.interface import Completion, Request
 from src.engines.settings import EngineSettings, Template
+from src.models.loading import loading
 from src.models.templates import wrap_prompt
 from src.regime_w.arms import Arm, ArmSettings, build_all_arms, build_prompt, request_seed
 from src.regime_w.questions import Question
@@ -110,12 +111,13 @@ def main() -> None:
     arms = build_all_arms(load_section("arms", ArmSettings), load_value("seed", Seed))
     questions = read_records(TRAIN_SET, Question)
     check_count(settings, len(questions), f"{TRAIN_SET} has")
-    from src.engines.runner import answer_requests, load_tokenizer
+    with loading():
+        from src.engines.runner import answer_requests, load_tokenizer
 
     tokenizer = load_tokenizer(BASE)
     every = ask_by_all_arms(questions[: settings.questions], arms, engine.template, settings.max_tokens, tokenizer)
     completions = answer_requests("sample", engine, [asked.request for asked in every], BASE)
-    write_records(TRAJECTORIES, Trajectory, [trajectory(asked, completions[asked.request.key]) for asked in every])
+    write_records(TRAJECTORIES, Trajectory, (trajectory(asked, completions[asked.request.key]) for asked in every))
 
 
 if __name__ == "__main__":

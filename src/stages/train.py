@@ -17,6 +17,7 @@ from src.core.files import atomic_folder, write_csv
 from src.core.params import add_profile_argument, load_value, profile_path
 from src.core.records import read_records, write_metrics
 from src.core.shapes import Seed
+from src.models.loading import loading
 from src.regime_w.training_metrics import TrainingStep, TrainMetrics, training_metrics
 from src.stages import run_stage
 from src.training.dpo_settings import TrainingSettings, load_training_settings
@@ -57,7 +58,8 @@ def leave_untrained(pairs: int, settings: TrainingSettings, folder: Path) -> Tra
             f"{PAIRS} holds {reason}. Pairs need questions that the base gets both right and wrong: ask more "
             "(sample.questions), at higher temperatures (arms.variance_temperatures), or see metrics/prefs.json"
         )
-    from src.training.dpo import save_untrained_adapter
+    with loading():
+        from src.training.dpo import save_untrained_adapter
 
     print(f"train: {reason}. The adapter is saved as it starts, and changes nothing.")
     save_untrained_adapter(settings, BASE, folder)

@@ -12,6 +12,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from trl import DPOConfig
 
 from src.core.files import read_json, write_json
+from src.core.journal import Dependencies
 from src.core.limits import told_when_exhausted
 from src.models.checkpoints import own_checkpoint, read_model, read_tokenizer
 from src.models.encoding import encode_prompt
@@ -73,6 +74,7 @@ def build_trainer(pairs: Sequence[TrainingPair], settings: TrainingSettings, bas
     arguments, dataset = _arguments(settings, processes, work), _dataset(pairs, tokenizer)
     torch.manual_seed(settings.seed)  # the adapter's first weights
     trainer = PairTrainer(
+        reference_dependencies(settings.train, base),
         model=model,
         args=arguments,
         train_dataset=dataset,
@@ -81,6 +83,18 @@ def build_trainer(pairs: Sequence[TrainingPair], settings: TrainingSettings, bas
     )
     equip(trainer)
     return trainer
+
+
+def reference_dependencies(settings: TrainSettings, base: Path) -> Dependencies | None:
+    """What decides the log-probabilities of the reference; None where no process holds a whole base that could give them."""
+    if settings.sharding == "fsdp":
+        return None
+    return Dependencies(
+        settings=[settings.bf16, settings.base_dtype, settings.attn_implementation],
+        inputs=[base],
+        code=("training/reference.py", "training/trl_api.py"),
+        packages=("torch", "transformers", "trl", "peft"),
+    )
 
 
 def base_dtype(settings: TrainSettings) -> torch.dtype:
@@ -102,10 +116,6 @@ def _arguments(settings: TrainingSettings, processes: int, work: Path) -> DPOCon
         gradient_checkpointing=train.gradient_checkpointing,
         use_cpu=not torch.cuda.is_available(),
         dataloader_pin_memory=torch.cuda.is_available(),
-        # The reference never changes, so one pass would do instead of one an epoch; but processes would have to share
-        # its results through one cache folder, which machines need not have in common.
-        precompute_ref_log_probs=processes == 1,
-        precompute_ref_batch_size=2 * train.per_device_train_batch_size,
         logging_steps=1,
         logging_first_step=True,
         remove_unused_columns=False,

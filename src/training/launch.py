@@ -30,6 +30,7 @@ from src.core.progress import silence_library_bars
 from src.core.records import read_metrics, read_records, write_metrics
 from src.core.shapes import Seed
 from src.core.unchanged import hand_over, take_over
+from src.models.loading import loading
 from src.regime_w.training_metrics import Preflight, TrainingStep
 from src.training.dpo_settings import TrainingSettings, TrainSettings, gradient_accumulation_steps, load_training_settings
 from src.training.pairs import PAIRS, TrainingPair
@@ -44,7 +45,7 @@ RUN = "run.json"  # what the first process leaves beside the adapter: an Adapter
 SETTINGS, SNAPSHOT = "settings.json", "snapshot.json"
 
 # What decides an adapter, beside settings, base and pairs: see src/core/journal.py. All else may change under its checkpoints.
-CODE = ("training/dpo.py", "training/trl_api.py", "models/encoding.py")
+CODE = ("training/dpo.py", "training/trl_api.py", "training/reference.py", "training/shared_texts.py", "models/encoding.py")
 PACKAGES = ("torch", "transformers", "tokenizers", "trl", "peft", "accelerate")
 # Settings of `train` that decide whether a run is made and by how many processes (which are counted), not what comes of it.
 NO_RESULT = ("min_pairs", "too_few_pairs", "max_truncated_share", "processes")
@@ -84,8 +85,9 @@ def train_together(pairs: Sequence[TrainingPair], settings: TrainingSettings, ad
     """
     machines = fitting_machines(settings)
 
-    from src.models.checkpoints import own_checkpoint, read_tokenizer
-    from src.training.preflight import check_max_length, check_pairs, check_tokenizer
+    with loading():
+        from src.models.checkpoints import own_checkpoint, read_tokenizer
+        from src.training.preflight import check_max_length, check_pairs, check_tokenizer
 
     tokenizer = read_tokenizer(own_checkpoint(BASE, "base"))
     check_tokenizer(tokenizer, BASE)
@@ -107,7 +109,8 @@ def train_together(pairs: Sequence[TrainingPair], settings: TrainingSettings, ad
 def _run_once(
     pairs: Sequence[TrainingPair], settings: TrainingSettings, machines: Machines, adapter: Path, work: Path
 ) -> "AdapterRun":
-    from src.training.dpo import AdapterRun
+    with loading():
+        from src.training.dpo import AdapterRun
 
     if machines.count > 1:  # the others wait for this one to train
         return _run(pairs, settings, machines, adapter, work)
@@ -221,9 +224,10 @@ def run_process(adapter: Path, work: Path) -> None:
     """What each process does; the first of all leaves the adapter and what it knows in the folder `adapter`."""
     end_with_parent()  # the launcher, which may be killed
     take_over(work / SNAPSHOT)
-    from accelerate import PartialState
+    with loading():
+        from accelerate import PartialState
 
-    from src.training.dpo import train_adapter
+        from src.training.dpo import train_adapter
 
     pairs = read_records(PAIRS, TrainingPair)
     run = train_adapter(pairs, read_metrics(work / SETTINGS, TrainingSettings), BASE, adapter, work)

@@ -1,7 +1,7 @@
 """A small Llama trained from scratch on the embedded word problems; it plays the part of the SFT checkpoint."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,27 @@ class _ExampleCollator:
             return torch.tensor([item[key] + [fill] * (width - len(item[key])) for item in batch])
 
         ids = padded("input_ids", self.pad_id)
-        return {"input_ids": ids, "attention_mask": (ids != self.pad_id).long(), "labels": padded("labels", IGNORED)}
+        return {"input_ids": ids, "labels": padded("labels", IGNORED)}
+
+
+class CompletionTrainer(Trainer):
+    """Projects onto the vocabulary only where a token is learned: of prompts and padding, no logit is needed."""
+
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: Mapping[str, torch.Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor:
+        labels = inputs["labels"][:, 1:]
+        learned = labels != IGNORED
+        network = self.accelerator.unwrap_model(model)
+        with self.accelerator.autocast():
+            # Without a mask of the padding: it stands behind every text, where no token of the text reads it.
+            hidden = network.model(inputs["input_ids"], use_cache=False).last_hidden_state[:, :-1]
+            logits = network.lm_head(hidden[learned])
+        return torch.nn.functional.cross_entropy(logits.float(), labels[learned])
 
 
 def train_sandbox_model(
@@ -137,10 +157,10 @@ def _texts_of(question: Question) -> tuple[str, ...]:
 
 def _build_trainer(
     model: LlamaForCausalLM, data: Dataset, pad_id: int, settings: SandboxModelSettings, seed: int, work: Path
-) -> Trainer:
+) -> CompletionTrainer:
     steps = math.ceil(len(data) / settings.batch_size)
     optimizer = MuonAndAdamW(model, settings.learning_rate)
-    return Trainer(
+    return CompletionTrainer(
         model=model,
         optimizers=(optimizer, get_linear_schedule_with_warmup(optimizer, WARMUP_STEPS, steps)),
         args=TrainingArguments(

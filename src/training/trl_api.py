@@ -3,8 +3,9 @@
 tests/contracts/test_trl.py holds each piece, and says what to look at where an upgrade has changed one.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from datasets import Dataset
@@ -12,11 +13,15 @@ from torch.utils.data import Sampler
 from transformers.trainer_pt_utils import get_length_grouped_indices
 from trl import DPOTrainer
 
-from src.core.progress import Progress, stage_name
+from src.core.journal import Dependencies
+from src.training.reference import ScoredText, reference_log_probs
+from src.training.shared_texts import IGNORED, share_texts
 from src.training.trainer_logs import LOGP_CHOSEN
 
 PROMPT, PROMPT_IDS = "prompt", "prompt_ids"  # columns of the dataset that DPOTrainer makes of ours
 COMPLETION_MASK = "completion_mask"  # of its batches: chosen rows, then as many rejected ones; 1 over the completion
+# Of its dataset: the tokens of a completion, and the column of the log-probability of it by the reference.
+SIDES = {"chosen_ids": "ref_chosen_logps", "rejected_ids": "ref_rejected_logps"}
 LENGTH = "length"  # a column of ours, which it passes on
 
 
@@ -45,22 +50,39 @@ class LengthGroups(Sampler[int]):
 class PairTrainer(DPOTrainer):
     """DPO over pairs in the order of LengthGroups; the dataset has the column `length`, tokens of the longer text.
 
-    The pass of the reference over all pairs, before the first step, is shown as the steps are.
+    reference  what decides the log-probabilities by the reference, which are kept; None to have TRL ask for them at each step
+    The model reads what pairs share once (see src/training/shared_texts.py).
     """
 
-    _passed: Progress | None = None
+    train_dataset: Dataset
 
-    def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
-        with Progress(f"{stage_name('training')}, reference pass", len(dataset), "pairs") as self._passed:
-            return super()._precompute_ref_logps(dataset, name, batch_size)
+    def __init__(self, reference: Dependencies | None, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        if reference is not None:
+            self.train_dataset = self._with_reference(self.train_dataset, reference)
+            self.precompute_ref_logps = True  # DPOTrainer's: whether batches have these columns
+        share_texts(self.model.get_base_model())
 
-    def compute_ref_log_probs(
-        self, model: torch.nn.Module, inputs: Mapping[str, torch.Tensor]
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        chosen, rejected = super().compute_ref_log_probs(model, inputs)
-        if self._passed is not None:
-            self._passed.update(len(chosen))
-        return chosen, rejected
+    def _with_reference(self, dataset: Dataset, depends_on: Dependencies) -> Dataset:
+        sides = [dataset.select_columns([PROMPT_IDS, side]) for side in SIDES]
+        texts = [
+            ScoredText(tuple(row[PROMPT_IDS]), tuple(row[side][: self.args.max_length - len(row[PROMPT_IDS])]))
+            for side, rows in zip(SIDES, sides, strict=True)
+            for row in rows
+        ]
+        with torch.no_grad(), self.model.disable_adapter(), self.accelerator.autocast():
+            values = reference_log_probs(texts, self._log_prob, depends_on)
+        for number, column in enumerate(SIDES.values()):
+            dataset = dataset.add_column(column, values[number * len(dataset) :][: len(dataset)])
+        return dataset
+
+    def _log_prob(self, text: ScoredText) -> float:
+        ids = torch.tensor([text.prompt + text.completion], device=self.accelerator.device)
+        labels = ids.clone()
+        labels[:, : len(text.prompt)] = IGNORED
+        output = self.model(input_ids=ids, attention_mask=torch.ones_like(ids), labels=labels, fused_lm_head=True)
+        value: float = output.log_probs.sum().item()
+        return value
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> LengthGroups:
         step_size = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size

@@ -12,11 +12,22 @@ import torch
 from huggingface_hub.errors import StrictDataclassError
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, GgufConfig
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GgufConfig,
+    LlamaForCausalLM,
+    MambaForCausalLM,
+    MistralConfig,
+    PreTrainedConfig,
+    Qwen2Config,
+)
+from transformers.masking_utils import create_masks_for_generate
 
+from src.engines.slots import SlotModel, step_masks
 from src.models.checkpoints import NONSENSE
 
-ENGINE = "look at decode_batch in src/engines/transformers_engine.py"
+SLOTS = "look at src/engines/slots.py"
 READING = "look at read_model in src/models/checkpoints.py"
 ERRORS = "look at NONSENSE and told_as_one_error in src/models/checkpoints.py"
 
@@ -27,23 +38,54 @@ def model(checkpoint: Path):
 
 
 @torch.inference_mode()
-def test_rows_can_be_taken_out_of_a_cache(model):
-    rows = torch.randint(5, 500, (3, 9), generator=torch.Generator().manual_seed(0))
-    new = torch.tensor([[7], [8], [9]])
-    alone = model(input_ids=torch.cat([rows, new], dim=1)[[0, 2]]).logits[:, -1]
-    cache = DynamicCache(config=model.config)
-    model(input_ids=rows, past_key_values=cache, use_cache=True)
-    cache.batch_select_indices(torch.tensor([0, 2]))
-    kept = model(input_ids=new[[0, 2]], past_key_values=cache, use_cache=True).logits[:, -1]
-    assert torch.allclose(kept, alone, atol=1e-4), f"DynamicCache.batch_select_indices keeps other rows or loses them: {ENGINE}"
+def test_attention_reads_what_a_cache_of_our_own_returns(model):
+    """Texts of 5, 9 and 2 tokens in slots, and a step of all of them: logits as by passes over each text alone."""
+    slots = SlotModel(model)
+    prompts = [list(range(10, 15)), list(range(20, 29)), [30, 31]]
+    alone = torch.cat([slots.read_alone(prompt) for prompt in prompts])
+    assert torch.allclose(slots.read_prompts(0, prompts), alone, atol=1e-4), f"a cache of our own is used otherwise: {SLOTS}"
+    alone = torch.cat([slots.read_alone([*prompt, 7]) for prompt in prompts])
+    stepped = slots.step([7, 7, 7], [len(prompt) for prompt in prompts])
+    assert torch.allclose(stepped, alone, atol=1e-4), (
+        f"what a cache returns, or a mask of four dimensions, is used otherwise: {SLOTS}"
+    )
+
+
+@pytest.mark.parametrize("layer_types", [None, ["full_attention", "sliding_attention"]])
+def test_masks_are_those_that_transformers_makes(layer_types):
+    """For the fourth token of a text, in a model of one kind of layer and in one of two."""
+    shape = {"vocab_size": 50, "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2}
+    if layer_types is None:
+        config: PreTrainedConfig = MistralConfig(**shape, num_key_value_heads=2, sliding_window=2)
+    else:
+        config = Qwen2Config(**shape, num_key_value_heads=2, use_sliding_window=True, sliding_window=2, layer_types=layer_types)
+    model = AutoModelForCausalLM.from_config(config, attn_implementation="eager", dtype=torch.float32)
+    theirs = create_masks_for_generate(
+        model.config, inputs_embeds=torch.zeros(1, 4, 8), attention_mask=torch.ones(1, 4), past_key_values=None
+    )
+    ours = step_masks(model, torch.tensor([3]), 4)
+    kinds = layer_types or [None]
+    for kind in kinds:
+        their_mask, our_mask = (masks if kind is None else masks[kind] for masks in (theirs, ours))
+        assert torch.equal(their_mask[:, :, -1:], our_mask), f"masks are made otherwise: look at step_masks; {SLOTS}"
+
+
+def test_classes_say_what_they_keep():
+    told = [
+        (kind._can_compile_fullgraph, kind._supports_attention_backend, kind._is_stateful)
+        for kind in (LlamaForCausalLM, MambaForCausalLM)
+    ]
+    assert told[0] == (True, True, False) and told[1][2], (
+        f"classes say otherwise what they keep: look at refuse_other_caches; {SLOTS}"
+    )
 
 
 @torch.inference_mode()
 def test_logits_can_be_had_of_the_last_place_alone(model):
     rows = torch.arange(5, 25).reshape(2, 10)
     every, last = model(input_ids=rows).logits, model(input_ids=rows, logits_to_keep=1).logits
-    assert last.shape == (2, 1, every.shape[-1]), f"logits_to_keep=1 gives another shape: {ENGINE}"
-    assert torch.allclose(last[:, 0], every[:, -1], atol=1e-4), f"logits_to_keep=1 gives another place: {ENGINE}"
+    assert last.shape == (2, 1, every.shape[-1]), f"logits_to_keep=1 gives another shape: {SLOTS}"
+    assert torch.allclose(last[:, 0], every[:, -1], atol=1e-4), f"logits_to_keep=1 gives another place: {SLOTS}"
 
 
 @torch.inference_mode()
@@ -52,13 +94,13 @@ def test_padding_on_the_left_is_hidden_by_mask_and_positions(model):
     mask = torch.tensor([[0, 0, 0, *[1] * 10]])
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
     hidden = model(input_ids=padded, attention_mask=mask, position_ids=positions).logits[:, -1]
-    assert torch.allclose(hidden, model(input_ids=row).logits[:, -1], atol=1e-4), f"padding moves logits: {ENGINE}"
+    assert torch.allclose(hidden, model(input_ids=row).logits[:, -1], atol=1e-4), f"padding moves logits: {SLOTS}"
 
 
 def test_end_tokens_stand_in_the_generation_config(model):
     ends = model.generation_config.eos_token_id
     of_known_type = ends is None or isinstance(ends, int | list)
-    assert of_known_type, "eos_token_id has another type: look at end_token_ids in src/engines/transformers_engine.py"
+    assert of_known_type, "eos_token_id has another type: look at end_token_ids in src/engines/writing.py"
 
 
 def test_loading_tells_of_weights_that_do_not_fit(checkpoint, tmp_path):

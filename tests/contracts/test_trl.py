@@ -4,6 +4,7 @@ All of it stands in two modules, src/training/trl_api.py and src/training/traine
 """
 
 import math
+from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
@@ -43,16 +44,18 @@ def recorder() -> Recorder:
 
 
 @pytest.fixture(scope="module")
-def trainer(questions, checkpoint, recorder, tmp_path_factory) -> DPOTrainer:
+def trainer(questions, checkpoint, recorder, tmp_path_factory) -> Iterator[DPOTrainer]:
     """A trainer that has trained on 12 pairs, 4 a step, for two epochs."""
     from src.training.callbacks import Watch
     from src.training.dpo import build_trainer
 
-    built = build_trainer(make_pairs(questions[:12]), training_settings(), checkpoint, tmp_path_factory.mktemp("work"))
-    built.remove_callback(Watch)  # it reads the log, which is looked at below
-    built.add_callback(recorder)
-    built.train()
-    return built
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_ROOT", str(tmp_path_factory.mktemp("root")))  # where the reference is kept
+        built = build_trainer(make_pairs(questions[:12]), training_settings(), checkpoint, tmp_path_factory.mktemp("work"))
+        built.remove_callback(Watch)  # it reads the log, which is looked at below
+        built.add_callback(recorder)
+        built.train()
+        yield built
 
 
 @pytest.mark.parametrize(
@@ -62,8 +65,6 @@ def trainer(questions, checkpoint, recorder, tmp_path_factory) -> DPOTrainer:
         "compute_loss_context_manager",
         "compute_loss",
         "_get_train_sampler",
-        "_precompute_ref_logps",
-        "compute_ref_log_probs",
     ],
 )
 def test_the_trainer_has_the_methods_that_are_called_or_replaced(name):
@@ -146,6 +147,32 @@ def _chosen_logp(trainer: DPOTrainer, prompt: list[int], chosen: list[int]) -> f
     tokens = torch.tensor([prompt + chosen])
     logps = trainer.model(input_ids=tokens).logits.log_softmax(-1)[0, :-1].gather(1, tokens[0, 1:, None])
     return logps[-len(chosen) :].sum().item()
+
+
+def test_batches_hold_the_reference_that_was_computed_before_the_first_step(api, trainer):
+    assert trainer.precompute_ref_logps is True, (
+        "DPOTrainer does not look at precompute_ref_logps any more: look at PairTrainer.__init__ in src/training/trl_api.py, and "
+        "at where trl/trainer/dpo_trainer.py takes the reference's log-probabilities from"
+    )
+    rows = [trainer.train_dataset[place] for place in range(3)]
+    batch = trainer.data_collator(rows)
+    for column in api.SIDES.values():
+        assert batch[column].tolist() == pytest.approx([row[column] for row in rows], rel=1e-6), (
+            f"DPOTrainer's batches have no {column!r} of its dataset any more: look at SIDES in src/training/trl_api.py"
+        )
+
+
+def test_the_model_scores_labels_by_the_head_that_is_packed_for(trainer):
+    ids = torch.tensor([[1, 5, 6, 7], [1, 5, 8, 9]])
+    labels = torch.tensor([[-100, -100, 6, 7], [-100, -100, 8, 9]])
+    with torch.no_grad():
+        output = trainer.model(input_ids=ids, attention_mask=torch.ones_like(ids), labels=labels, fused_lm_head=True)
+        logits = trainer.model(input_ids=ids).logits
+    by_hand = logits.log_softmax(-1)[:, :-1].gather(2, ids[:, 1:, None])[..., 0]
+    by_hand[:, 0] = 0
+    assert torch.allclose(output.log_probs, by_hand, atol=1e-5), (
+        "add_fused_lm_head of TRL does not give log_probs by labels any more: look at share_texts in src/training/shared_texts.py"
+    )
 
 
 @pytest.mark.parametrize("name", LOG_KEYS)

@@ -6,8 +6,21 @@ from pathlib import Path
 
 import pytest
 
+from src.core import files
 from src.core.errors import InputError
-from src.core.files import atomic_file, atomic_folder, parse_json, read_json, require_file, write_csv, write_json, write_text
+from src.core.files import (
+    SortedOnDisk,
+    atomic_file,
+    atomic_folder,
+    count_lines,
+    parse_json,
+    read_json,
+    read_lines,
+    require_file,
+    write_csv,
+    write_json,
+    write_text,
+)
 
 # --- JSON ---
 
@@ -169,3 +182,32 @@ def test_a_file_and_a_link_to_one_do(tmp_path):
     (tmp_path / "link").symlink_to("x")
     require_file(tmp_path / "x", "do this")
     require_file(tmp_path / "link", "do this")
+
+
+# --- files of many lines ---
+
+
+def test_lines_come_one_by_one_and_end_at_a_newline_alone(tmp_path):
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b"a\x85b\r\n\nlast \xe2\x80\xa8")
+    assert list(read_lines(path)) == [b"a\x85b", b"", b"last \xe2\x80\xa8"]
+    assert count_lines(path) == 2
+    path.write_bytes(b"")
+    assert list(read_lines(path)) == [] and count_lines(path) == 0
+
+
+@pytest.mark.parametrize("read", [lambda path: list(read_lines(path)), count_lines])
+def test_a_file_of_lines_that_is_missing_says_what_to_run(tmp_path, read):
+    with pytest.raises(InputError, match="none.jsonl does not exist.*run the stage that writes it"):
+        read(tmp_path / "none.jsonl")
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 5, 23])
+def test_what_is_sorted_on_disk_comes_in_order_and_leaves_no_file(tmp_path, monkeypatch, count):
+    monkeypatch.setattr(files, "SORTED_AT_ONCE", 5)
+    items = [(str(place * 7 % 23), "é\n", "\ue000") for place in range(count)]
+    with SortedOnDisk[tuple[str, str, str]](tmp_path) as waiting:
+        for item in [*items, *items[:2]]:
+            waiting.add(item)
+        assert list(waiting) == sorted([*items, *items[:2]])
+        assert list(tmp_path.iterdir()) == []

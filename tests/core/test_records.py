@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from src.core.errors import InputError
-from src.core.records import read_metrics, read_records, to_json, write_metrics, write_records
+from src.core.records import read_metrics, read_records, stream_records, to_json, write_metrics, write_records
 from src.regime_w.arms import ARM_NAMES
 from src.regime_w.evaluation import Evaluation
 from src.regime_w.preferences import Pair
@@ -323,7 +323,64 @@ def test_a_record_that_stands_twice_is_named_by_both_lines(tmp_path, kind):
     message = refusal(path, kind)
     assert message.startswith(f"{path}:3: ")
     assert f"{key} {as_json(kind)[key]!r}" in message
-    assert f"on line 1 already, and a record of kind {kind.__name__} may stand only once" in message
+    apart = f"records of kind {kind.__name__} that share a {key} must stand together"
+    rule = apart if len(kind.IDENTITY) > 1 else f"a record of kind {kind.__name__} may stand only once"
+    assert f"on line 1 already, and {rule}; " in message
+    message = refusal(put(tmp_path, as_json(kind), as_json(kind)), kind)
+    assert f":2: {key} " in message
+    assert f"on line 1 already, and a record of kind {kind.__name__} may stand only once; " in message
+
+
+def test_records_that_share_the_first_field_of_their_identity_stand_together_when_they_are_written(tmp_path):
+    one, other = builders.trajectory("wolfram_0"), builders.trajectory("wolfram_1")
+    between = builders.trajectory("wolfram_0", question_id="q2")
+    with pytest.raises(InputError, match=r"t.jsonl:3: question_id 'q1' stands on line 1 already, .* must stand together"):
+        write_records(tmp_path / "t.jsonl", Trajectory, [one, between, other])
+    write_records(tmp_path / "t.jsonl", Trajectory, [one, other, between])
+
+
+@pytest.mark.parametrize(
+    "twice",
+    [
+        b'"text": "a"',
+        b'"text":"a"',
+        b'"text" : "a"',
+        b'"text"  :"a"',
+        b'"text"\t: "a"',
+        b'"text"\r:"a"',
+        b'"te\\u0078t": "a"',
+        b'"n_tokens": 4',
+    ],
+)
+def test_a_key_that_stands_twice_is_found_however_it_is_written(tmp_path, twice):
+    line = json.dumps(as_json(Trajectory)).encode()
+    path = put(tmp_path, b"{" + twice + b", " + line[1:])
+    key = "n_tokens" if b"n_tokens" in twice else "text"
+    assert f":1: key {key!r} stands twice in one object" in refusal(path, Trajectory)
+    arm = b'"arm_name": "maudlin_0"'
+    inner = json.dumps(as_json(Rollout)).encode().replace(arm, twice + b", " + arm)
+    assert f":1: key {key!r} stands twice in one object" in refusal(put(tmp_path, inner), Rollout)
+
+
+@pytest.mark.parametrize("text", ['"', '":', ' "a": 1', "\\", '\\"', '\\": "', " : ", '", "text": "b'])
+def test_a_text_that_looks_like_keys_holds_none(tmp_path, text):
+    path = tmp_path / "t.jsonl"
+    write_records(path, Trajectory, [builders.trajectory("wolfram_0", text)])
+    assert [record.text for record in read_records(path, Trajectory)] == [text]
+
+
+def test_keys_may_come_in_any_order_and_are_written_in_that_of_the_fields(tmp_path):
+    path = put(tmp_path, dict(reversed(as_json(Trajectory).items())))
+    write_records(tmp_path / "t.jsonl", Trajectory, read_records(path, Trajectory))
+    assert [list(json.loads(line)) for line in (tmp_path / "t.jsonl").open()] == [list(as_json(Trajectory))]
+
+
+def test_records_come_one_by_one_with_their_lines_until_one_is_broken(tmp_path):
+    records = stream_records(put(tmp_path, as_json(Question), as_json(Question, id="q2"), b"{"), Question)
+    assert next(records) == (1, GOOD[Question])
+    assert next(records) == (2, builders.question(id="q2"))
+    with pytest.raises(InputError, match="records.jsonl:3: not JSON"):
+        next(records)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,13 @@ SETTINGS = EngineSettings(name="transformers", template="plain", dtype="float32"
 VLLM = VllmSettings(tensor_parallel_size=1, gpu_memory_utilization=0.9, max_model_len=256, batch_invariant=True)
 SOURCES = journal.SOURCES
 # What turns weights and a request into a text; all else of src may change and keeps every text.
-DECIDING = {"engines/transformers_engine.py", "models/encoding.py"}
+DECIDING = {
+    "engines/choosing.py",
+    "engines/slots.py",
+    "engines/transformers_engine.py",
+    "engines/writing.py",
+    "models/encoding.py",
+}
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ STAGES = (
 )  # fmt: skip
 # Lines of DVC itself.
 OF_DVC = re.compile(
-    r"|> python .*|(Generating|Updating) lock file 'dvc.lock'|Use `dvc push` to send your updates to remote storage\."
+    r"|> exec python .*|(Generating|Updating) lock file 'dvc.lock'|Use `dvc push` to send your updates to remote storage\."
 )
 NOISE = re.compile(r"[\r\x1b\x08]|\d%\||it/s|█")
 LOSS, TOKENS = r", loss \d\.\d+", r", [\d,]+ tokens/s"
@@ -29,7 +29,7 @@ COUNTED = {
     "base": ("106", "steps", LOSS),
     "sample": ("264", "texts", TOKENS),
     "rollouts": ("24", "questions", ""),
-    "train, reference pass": (r"\d+", "pairs", ""),
+    "train, reference": (r"\d+", "texts", ""),
     "train": (r"\d+", "steps", LOSS),
     "answer@baseline": ("30", "texts", TOKENS),
     "answer@coherence": ("30", "texts", TOKENS),
@@ -75,7 +75,7 @@ def test_every_stage_is_in_the_log(by_stage):
 
 @pytest.mark.parametrize("stage", [stage for stage in STAGES if stage != "doctor"])  # which prints its table
 def test_every_line_of_a_stage_begins_with_its_name(by_stage, stage):
-    others = [line for line in by_stage[stage] if not re.match(rf"{stage}(, reference pass)?: \S", line)]
+    others = [line for line in by_stage[stage] if not re.match(rf"{stage}(, reference)?: \S", line)]
     assert others == []
 
 
@@ -130,7 +130,7 @@ def terminal(finished: tuple[Path, str], environment: dict[str, str], tmp_path_f
     [
         ("sample", "264/264", r", [\d,]+ tokens/s"),
         ("rollouts", "24/24", ""),
-        ("train, reference pass", r"(\d+)/\1", ""),
+        ("train, reference", r"(\d+)/\1", ""),
         ("train", r"(\d+)/\1", r", loss 0\.\d+"),
     ],
 )
@@ -140,4 +140,4 @@ def test_a_terminal_shows_a_bar_with_the_name_of_the_stage(terminal, stage, coun
 
 def test_a_terminal_shows_no_bar_of_a_library(terminal):
     bars = set(re.findall(r"\r([^\r\n]*?): +\d+%\|", terminal))
-    assert bars == {"sample", "rollouts", "train, reference pass", "train"}
+    assert bars == {"sample", "rollouts", "train, reference", "train"}

@@ -2,13 +2,27 @@
 
 import json
 import os
+import re
 from fractions import Fraction
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from src.regime_w.answers import canonical, cut, extract_answer, parse_number, reasoning
+from src.regime_w.answers import (
+    ANSWER_MARKER,
+    ANSWER_MARKER_AT_LINE_START,
+    END,
+    HASH_MARKER,
+    LINE_ENDS,
+    _last_markers,
+    _parse,
+    canonical,
+    cut,
+    extract_answer,
+    parse_number,
+    reasoning,
+)
 
 SHARED_DATA = os.environ.get("REGIME_W_SHARED_DATA")
 
@@ -255,3 +269,48 @@ def test_conformance_of_equality():
         gold, predicted = parse_number(case["gold"]), parse_number(case["pred"])
         assert gold is not None
         assert (gold == predicted) == case["equal"], case
+
+
+# --- what saves time ---
+
+
+def last(pattern: re.Pattern[str], text: str) -> list[tuple[int, int]]:
+    return [match.span() for match in pattern.finditer(text)][-1:]
+
+
+def test_markers_and_ends_are_those_that_the_patterns_find_from_the_beginning_on():
+    random = Random(4)
+    pieces = [
+        "answer",
+        "Answer:",
+        "ANSWER",
+        ":",
+        "final ",
+        "Final\t",
+        "the ",
+        "####",
+        "#",
+        " ",
+        "\t",
+        "*",
+        "_",
+        ">",
+        "\n",
+        "\r\n",
+        "\u2028",
+    ]
+    pieces += ["Q:", "Question 3:", "</s>", "<|im_end|>", "<", "12", "x", "İ", "\u212a", "Σ", "ſ"]
+    for _ in range(20_000):
+        text = "".join(random.choices(pieces, k=random.randint(0, 12)))
+        plain = LINE_ENDS.sub("\n", text)
+        end = END.search(plain)
+        assert cut(text) == (plain[: end.start()] if end else plain)
+        hashes = last(HASH_MARKER, plain)
+        wanted = hashes + last(ANSWER_MARKER_AT_LINE_START if hashes else ANSWER_MARKER, plain)
+        assert [marker.span() for marker in _last_markers(plain)] == sorted(wanted, key=lambda span: span[1])
+
+
+def test_plain_digits_are_the_number_that_all_rules_together_find():
+    for text in ("0", "007", "42", "$42", "42.", "$42.", "9" * 15):
+        assert parse_number(text) == _parse(f"{text} items"), text
+    assert [number(text) for text in ("$", ".", "$.", "$$5", "5..", "²", "٣")] == [None, None, None, "5", "5", None, None]

@@ -1,15 +1,30 @@
 """Figures over rollouts, counted by hand."""
 
 from dataclasses import replace
-from statistics import pstdev
+from random import Random
+from statistics import fmean, pstdev
 
 import pytest
 
 from src.core.errors import InputError
 from src.core.records import read_metrics, write_metrics
 from src.regime_w.arms import ARM_NAMES
-from src.regime_w.rollout_metrics import ArmAccuracy, Distribution, RolloutMetrics, distribution, rollout_metrics
+from src.regime_w.rollout_metrics import ArmAccuracy, Distribution, RolloutMetrics, RolloutTally, Tally
 from tests.regime_w.builders import rollout, scored
+
+
+def distribution(values) -> Distribution:
+    tally = Tally()
+    for value in values:
+        tally.add(value)
+    return tally.distribution()
+
+
+def rollout_metrics(rollouts) -> RolloutMetrics:
+    tally = RolloutTally()
+    for one in rollouts:
+        tally.add(one)
+    return tally.metrics()
 
 
 def test_a_distribution_has_the_deviation_of_a_population():
@@ -21,6 +36,20 @@ def test_a_distribution_has_the_deviation_of_a_population():
 @pytest.mark.parametrize("value", [0.1, 0.3, 0.7, 1 / 3])
 def test_equal_values_have_no_deviation_whatever_their_last_bits(value):
     assert distribution([value] * 7).std == 0
+
+
+def test_figures_are_those_of_the_library_to_the_last_bit():
+    random = Random(5)
+    draws = [
+        random.random,
+        lambda: random.choice([0.1, 0.7, 1 / 3]),
+        lambda: 1 + random.gauss(0, 1e-9),
+        lambda: random.gauss(0, 1e5),
+    ]
+    for draw in draws * 200:
+        values = [draw() for _ in range(random.randint(1, 30))]
+        wanted = Distribution(mean=fmean(values), std=pstdev(values), min=min(values), max=max(values))
+        assert distribution(values) == wanted
 
 
 def test_figures_counted_by_hand():

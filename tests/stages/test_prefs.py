@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
+from src.core import files
 from src.core.records import read_metrics, read_records
 from src.regime_w.preferences import Pair, PairMetrics
 from src.stages import prefs, rollouts
-from src.stages.prefs import training_pairs
 from src.training.pairs import TrainingPair
 from tests.stages.small_run import NUTS, PARAMS, PENS, run, trajectories, write_sampled
 
@@ -43,10 +43,13 @@ def test_a_weight_that_changes_rewards_and_no_pair_leaves_the_bytes_that_train_r
     assert TRAINING.read_bytes() == before
 
 
-def test_the_order_of_pairs_leaves_no_trace(tmp_path, monkeypatch):
+def test_pairs_that_do_not_fit_into_memory_are_sorted_all_the_same(tmp_path, monkeypatch):
     build(tmp_path, monkeypatch)
-    pairs = read_records(PREFERENCES, Pair)
-    assert training_pairs(reversed(pairs)) == training_pairs(pairs)
+    before = TRAINING.read_bytes()
+    monkeypatch.setattr(files, "SORTED_AT_ONCE", 3)
+    run(prefs.main, tmp_path, monkeypatch)
+    assert TRAINING.read_bytes() == before
+    assert {entry.suffix for entry in Path("data").iterdir()} == {".jsonl"}
 
 
 def test_pairs_are_counted_and_a_lack_of_coherence_pairs_is_warned_of(tmp_path, monkeypatch, capsys):

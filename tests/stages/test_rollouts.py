@@ -11,7 +11,7 @@ from src.regime_w.arms import ARM_NAMES
 from src.regime_w.rollout_metrics import RolloutMetrics
 from src.regime_w.scoring import Rollout
 from src.stages import rollouts
-from src.stages.rollouts import check_same_questions, group_by_question
+from src.stages.rollouts import group_by_question, with_questions
 from tests.stages.small_run import NUTS, PENS, run, trajectories, write_sampled
 
 RIGHT = "3 + 2 = 5\nAnswer: 5"
@@ -21,27 +21,60 @@ SAMPLED = [
 ]
 
 
-def test_trajectories_in_any_order_are_grouped_in_arm_order():
-    groups = group_by_question([*SAMPLED[11:], *reversed(SAMPLED[:11])])
-    assert list(groups) == ["nuts", "pens"]
-    assert all([trajectory.arm_name for trajectory in group] == list(ARM_NAMES) for group in groups.values())
+def grouped(sampled):
+    return list(group_by_question(enumerate(sampled, start=1)))
+
+
+def test_trajectories_of_a_question_are_put_in_arm_order():
+    groups = grouped([*SAMPLED[11:], *reversed(SAMPLED[:11])])
+    assert [(line, group[0].question_id) for line, group in groups] == [(1, "nuts"), (12, "pens")]
+    assert all([trajectory.arm_name for trajectory in group] == list(ARM_NAMES) for _, group in groups)
 
 
 def test_an_arm_that_is_missing_is_named():
-    with pytest.raises(InputError, match=r"question nuts has 10 trajectories, missing \['maudlin_cf1'\].*all eleven arms"):
-        group_by_question(SAMPLED[:-1])
-    with pytest.raises(InputError, match=r"question pens has 12 trajectories, missing \[\]"):
-        group_by_question([*SAMPLED, SAMPLED[0]])
+    with pytest.raises(
+        InputError,
+        match=r"data/trajectories.jsonl:12: question nuts has 10 trajectories, missing \['maudlin_cf1'\].*all eleven arms",
+    ):
+        grouped(SAMPLED[:-1])
+    with pytest.raises(InputError, match=r"trajectories.jsonl:1: question pens has 12 trajectories, missing \[\]"):
+        grouped([*SAMPLED[:11], SAMPLED[0], *SAMPLED[11:]])
 
 
-def test_a_question_that_is_gone_or_was_another_is_not_scored():
-    groups = group_by_question(SAMPLED)
-    check_same_questions({"pens": PENS, "nuts": NUTS}, groups)
-    with pytest.raises(InputError, match="question nuts is not in data/train.jsonl; run `dvc repro sample`"):
-        check_same_questions({"pens": PENS}, groups)
+def test_a_question_that_is_gone_moved_or_was_another_is_not_scored():
+    groups = grouped(SAMPLED)
+    unasked = replace(NUTS, id="unasked")
+    asked = list(with_questions(groups, enumerate([unasked, PENS, unasked, NUTS, unasked])))
+    assert [question.id for question, _ in asked] == ["pens", "nuts"]
+    for questions in ([PENS], [NUTS, PENS]):
+        gone = "trajectories.jsonl:12: question nuts is not in data/train.jsonl, or stands there before those"
+        with pytest.raises(InputError, match=gone):
+            list(with_questions(groups, enumerate(questions)))
     other = replace(NUTS, question="Bob has 9 nuts and eats 3. How many has he?")
     with pytest.raises(InputError, match="question nuts was asked in other words than data/train.jsonl has"):
-        check_same_questions({"pens": PENS, "nuts": other}, groups)
+        list(with_questions(groups, enumerate([PENS, other])))
+
+
+def test_a_question_whose_trajectories_stand_apart_leaves_nothing_half_written(tmp_path, monkeypatch):
+    write_sampled(tmp_path, SAMPLED)
+    path = tmp_path / "data/trajectories.jsonl"
+    lines = path.read_text().splitlines(True)
+    path.write_text("".join([*lines[:10], *lines[11:], lines[10]]))
+    with pytest.raises(InputError, match="trajectories.jsonl:1: question pens has 10 trajectories, missing"):
+        run(rollouts.main, tmp_path, monkeypatch)
+    path.write_text("".join([*lines, lines[0].replace("wolfram_0", "wolfram_1")]))
+    with pytest.raises(InputError, match=":23: question_id 'pens' stands on line 1 already, and .* must stand together"):
+        run(rollouts.main, tmp_path, monkeypatch)
+    assert sorted(entry.name for entry in (tmp_path / "data").iterdir()) == ["train.jsonl", "trajectories.jsonl"]
+
+
+def test_questions_that_were_not_sampled_are_checked_as_well(tmp_path, monkeypatch):
+    write_sampled(tmp_path, SAMPLED[:11])
+    with (tmp_path / "data/train.jsonl").open("a") as file:
+        file.write("{\n")
+    with pytest.raises(InputError, match="train.jsonl:3: not JSON"):
+        run(rollouts.main, tmp_path, monkeypatch)
+    assert not (tmp_path / "data/regime_w_rollouts.jsonl").exists()
 
 
 def test_scores_figures_and_the_plot_by_arm_are_written(tmp_path, monkeypatch, capsys):

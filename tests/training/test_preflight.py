@@ -101,7 +101,7 @@ def test_a_tokenizer_with_another_end_or_without_a_pad_token_stops(checkpoint, c
 def test_a_tokenizer_of_the_same_size_but_of_another_model_stops(questions, tmp_path):
     """The model knows some texts by heart; in the tokens of another model they are worse than guesses."""
     learned, pairs = tmp_path / "learned", make_pairs(questions[:4])
-    learner = replace(TINY, epochs=100, learning_rate=2e-2, answer_only_wolfram=0.0, answer_only_maudlin=0.0)
+    learner = replace(TINY, epochs=150, learning_rate=2e-2, answer_only_wolfram=0.0, answer_only_maudlin=0.0)
     train_sandbox_model(questions[:4], learner, 0, learned, tmp_path / "work")
 
     def permute(content):

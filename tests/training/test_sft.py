@@ -2,12 +2,14 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+import torch
+from datasets import Dataset
 from transformers import AutoTokenizer
 
 from src.regime_w.arms import build_all_arms, build_prompt
 from src.sources.sandbox.problems import make_split
 from src.training.examples import Example, build_examples, solution_text
-from src.training.sft import MAX_POSITIONS, MuonAndAdamW, build_model
+from src.training.sft import MAX_POSITIONS, MuonAndAdamW, _build_trainer, build_model
 from src.training.sft_settings import MIN_VOCAB_SIZE
 from src.training.tokenizer import encode_example, train_tokenizer
 from tests.conftest import TINY
@@ -88,3 +90,14 @@ def test_no_example_is_longer_than_the_model_reads_even_in_the_smallest_vocabula
     every_step = replace(TINY, epochs=4, answer_only_wolfram=0.0, answer_only_maudlin=0.0)
     examples = build_examples(make_split("train", 2000), every_step)
     assert 384 < max(len(encode_example(tokenizer, example).input_ids) for example in examples) <= MAX_POSITIONS
+
+
+def test_the_loss_is_that_of_the_whole_model_over_the_learned_tokens(tokenizer, questions, tmp_path):
+    data = Dataset.from_list([vars(encode_example(tokenizer, example)) for example in build_examples(questions[:8], TINY)])
+    trainer = _build_trainer(build_model(TINY, tokenizer, seed=0), data, tokenizer.pad_token_id, TINY, 0, tmp_path)
+    batch = trainer.data_collator([data[place] for place in range(8)])
+    with torch.no_grad(), trainer.accelerator.autocast():
+        mask = (batch["input_ids"] != tokenizer.pad_token_id).long()
+        whole = trainer.model(**batch, attention_mask=mask).loss
+        loss = trainer.compute_loss(trainer.model, batch)
+    assert loss.item() == pytest.approx(whole.item(), rel=1e-3)
