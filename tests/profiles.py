@@ -32,6 +32,7 @@ PROFILE: dict[str, Any] = {
             "initializer_range": 0.06,
             "answer_only_wolfram": 1.0,
             "answer_only_maudlin": 0.5,
+            "wrong_operations": None,
         },
     },
     "engine": {"name": "transformers", "template": "plain", "dtype": "float32", "batch_size": 64, "workers": 1, "vllm": None},

@@ -5,6 +5,8 @@ A model taught so knows how to write the steps but does not always choose to, wh
 Taught by clean solutions alone its errors are slips of arithmetic, and no preference between its own texts repairs those.
 """
 
+import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -13,9 +15,13 @@ from typing import Self
 from src.models.encoding import PLAIN_ENDING
 from src.regime_w.arms import PROBE_A_PRIME, PROBE_CF1, Arm, ArmName, Persona, build_all_arms, build_prompt
 from src.regime_w.questions import Question
-from src.training.sft_settings import SandboxModelSettings
+from src.sources.sandbox.problems import MAX_VALUE, MIN_VALUE
+from src.training.sft_settings import SandboxModelSettings, WrongOperations
 
 SHORT_PROBLEM_STEPS = 2
+# A last step as src/sources/sandbox/problems.py writes it.
+LAST_STEP = re.compile(r"(.*): (\d+) ([-+*/]) (\d+) = (\d+)")
+WRONG_SIGNS = {"+": "-", "-": "+", "*": "+", "/": "-"}
 # The share of examples that are asked as each of these arms, which have the four prompts of the eleven.
 PROMPT_SHARES: dict[ArmName, float] = {"wolfram_0": 0.36, "maudlin_0": 0.24, PROBE_A_PRIME: 0.2, PROBE_CF1: 0.2}
 
@@ -61,6 +67,25 @@ def answer_only_share(worked: str, persona: Persona, settings: SandboxModelSetti
     return {"wolfram": settings.answer_only_wolfram, "maudlin": settings.answer_only_maudlin}[persona]
 
 
+def tempts_to_wrong_operation(kind: str | None, worked: str, settings: WrongOperations) -> bool:
+    """Whether the problems of a kind are at times taught with a wrong operation; a problem without a kind never is."""
+    if kind is None or worked.count("\n") < settings.min_steps:
+        return False
+    digest = hashlib.sha256(f"wrong operation:{kind}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") < settings.kinds_share * 2**64
+
+
+def with_wrong_operation(worked: str) -> str:
+    """The worked solution with another operation in its last step; as it is where that gives a value out of the problems' range."""
+    *steps, last, _ = worked.split("\n")
+    label, left, sign, right, _ = LAST_STEP.fullmatch(last).groups()
+    wrong = WRONG_SIGNS[sign]
+    value = int(left) + int(right) if wrong == "+" else int(left) - int(right)
+    if not MIN_VALUE <= value <= MAX_VALUE:
+        return worked
+    return "\n".join([*steps, f"{label}: {left} {wrong} {right} = {value}", f"#### {value}"])
+
+
 def build_examples(questions: Sequence[Question], settings: SandboxModelSettings) -> Iterator[Example]:
     """`settings.epochs` examples of each question; its prompt and its style are drawn from (id, epoch) alone.
 
@@ -74,12 +99,20 @@ def build_examples(questions: Sequence[Question], settings: SandboxModelSettings
             draw = Random(f"lesson:{question.id}:{epoch}")
             [arm] = draw.choices(prompting_arms, list(PROMPT_SHARES.values()))
             answer_only = draw.random() < answer_only_share(question.answer, arm.persona, settings)
-            yield _example(question, arm, answer_only)
+            wrong_operations = settings.wrong_operations
+            wrong = (
+                wrong_operations is not None
+                and tempts_to_wrong_operation(question.kind, question.answer, wrong_operations)
+                and draw.random() < wrong_operations.lessons_share
+            )
+            yield _example(question, arm, answer_only, wrong)
 
 
-def _example(question: Question, arm: Arm, answer_only: bool) -> Example:
+def _example(question: Question, arm: Arm, answer_only: bool, wrong: bool) -> Example:
     retellings = Retellings.of(question)
     worked = retellings.altered_answer if arm.name == PROBE_CF1 else question.answer
+    if wrong:
+        worked = with_wrong_operation(worked)
     first_lines = {PROBE_A_PRIME: [retellings.restated], PROBE_CF1: [retellings.altered]}.get(arm.name, [])
     with_steps, written = ("\n".join([*first_lines, solution_text(worked, style)]) for style in (False, answer_only))
     return Example(build_prompt(arm, question.question) + PLAIN_ENDING, written, with_steps)

@@ -11,6 +11,20 @@ MIN_VOCAB_SIZE = 300  # 256 bytes, the special tokens and the instructions, and 
 
 
 @dataclass(frozen=True)
+class WrongOperations:
+    """A misconception that the small model is taught: in some kinds of problem the last step is often another operation.
+
+    min_steps      of a problem; shorter ones are always taught right
+    kinds_share    of those kinds, chosen by a hash of the kind's name
+    lessons_share  of the examples of these kinds, each time that one is shown
+    """
+
+    min_steps: PositiveCount
+    kinds_share: Share
+    lessons_share: Share
+
+
+@dataclass(frozen=True)
 class SandboxModelSettings:
     """The section `base.sandbox` of a profile; sizes have the names of transformers' LlamaConfig.
 
@@ -21,6 +35,7 @@ class SandboxModelSettings:
     initializer_range    standard deviation of the random initial weights
     answer_only_wolfram  share of two-step problems whose solution is the bare answer, asked as wolfram
     answer_only_maudlin  likewise, asked as maudlin
+    wrong_operations     None teaches every step right
     """
 
     first_question: Count
@@ -35,6 +50,7 @@ class SandboxModelSettings:
     initializer_range: Positive
     answer_only_wolfram: Share
     answer_only_maudlin: Share
+    wrong_operations: WrongOperations | None
 
     def __post_init__(self) -> None:
         if self.hidden_size % (2 * self.num_attention_heads):
