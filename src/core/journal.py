@@ -94,8 +94,11 @@ def _machine_kind() -> Sequence[str]:
     """The kind of processor, on which the last bits of a result depend."""
     import torch  # loaded by every stage that keeps a journal
 
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-    return [platform.python_version(), platform.machine(), device]
+    if torch.cuda.is_available():
+        instructions = [torch.cuda.get_device_name()]
+    else:
+        instructions = sorted(name for name, has in torch.cpu.get_capabilities().items() if has is True)
+    return [platform.python_version(), platform.machine(), *instructions]
 
 
 # --- where it lies ---

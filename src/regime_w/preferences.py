@@ -13,7 +13,8 @@ from typing import ClassVar, Literal
 
 from src.core.shapes import Count, FilledText, NonNegative, Share, Text
 from src.regime_w.arms import ARM_NAMES, PERSONA_OF, PROBE_A, PROBE_CF1, ArmName
-from src.regime_w.scoring import Rollout, ScoredTrajectory, by_arm, count_tokens
+from src.regime_w.reading import count_tokens
+from src.regime_w.scoring import Rollout, ScoredTrajectory, by_arm
 
 PairType = Literal["correctness", "coherence"]
 PAIRING_ARMS: tuple[ArmName, ...] = tuple(arm for arm in ARM_NAMES if arm != PROBE_CF1)

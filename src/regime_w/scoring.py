@@ -1,36 +1,29 @@
-"""Scores: how far the eleven trajectories of one question agree, and how good each of them is.
+"""Scores of a question, and credits of its trajectories: how far the eleven agree, and what each of them has to do with it.
 
-Of a question: `s_end` (do the variance arms reach one answer), `s_path` (by similar reasoning), `s_cf`
-(is the answer the same for the altered story). Of a trajectory: conciseness and alignment with the
-probes, together its quality. The reward of a trajectory weighs all of these; no gold answer enters it.
+Of a question: `s_end` (do the variance arms reach one answer), `s_path` (by similar reasoning), `s_cf` (is the answer the
+same for the altered story). They are the same for all its trajectories and so cancel in every pair. Of a trajectory: its
+credits `end`, `path` and `cf`, its share in each of these scores, and its quality, of conciseness and alignment with the
+probes. The reward of a trajectory weighs its credits and its quality; no gold answer enters it.
 
-Probes are instruments: they have no vote in `s_end` and no part in `s_path`. Where there is no answer,
-there is no agreement, not even with another trajectory that has none.
+Probes are instruments: they have no vote in `s_end` and no part in `s_path`. Where there is no answer, there is no agreement,
+not even with another trajectory that has none.
 """
 
 import math
-import re
-import string
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
 from statistics import fmean
-from typing import ClassVar, NamedTuple, Protocol, TypeVar
+from typing import ClassVar, Literal, Protocol, TypeVar
 
 from src.core.shapes import Count, FilledText, Integer, NonNegative, NumberText, Share, Text
-from src.regime_w.answers import canonical, read_completion, reasoning
+from src.regime_w.answers import canonical
 from src.regime_w.arms import ARM_NAMES, PROBE_A, PROBE_A_PRIME, PROBE_CF1, VARIANCE_ARMS, ArmName
 from src.regime_w.questions import Question
+from src.regime_w.reading import Reading, jaccard, read
 from src.regime_w.texts import FinishReason, Trajectory
-
-TOKEN = re.compile(r"[a-z]+|\d+(?:\.\d+)?|[+\-*/=%]")
-# The same for ASCII in two parts, in less time: words are what other characters leave, and few tokens have no letter.
-NO_WORD = re.compile(r"[0-9]+(?:\.[0-9]+)?|[+\-*/=%]")
-SMALL_LETTERS = {ord(letter): ord(letter.lower()) for letter in string.ascii_letters}
-WORD_SIGNS = bytes(SMALL_LETTERS.get(code, ord(" ")) for code in range(256))
-OTHER_SIGNS = bytes(code if chr(code) in "0123456789.+-*/=%" else ord(" ") for code in range(256))
 
 # --- settings ---
 
@@ -56,7 +49,7 @@ class RewardWeights:
 
 @dataclass(frozen=True)
 class PathWeights:
-    """Weights of the two parts of `s_path`, each 0 … 1; ValueError if both weights are 0."""
+    """Weights of the two parts of `s_path` and of the credit `path`, each 0 … 1; ValueError if both weights are 0."""
 
     length: NonNegative
     overlap: NonNegative
@@ -78,15 +71,21 @@ class QualityWeights:
 
 @dataclass(frozen=True)
 class ScoringSettings:
-    """The section `scoring` of params.yaml."""
+    """The section `scoring` of params.yaml.
 
+    credit   what `weights.end`, `.path` and `.cf` weigh in a reward: `trajectory`, the credits of the trajectory;
+             `question`, the scores of its question, as the guide has it
+    """
+
+    credit: Literal["trajectory", "question"]
     weights: RewardWeights
     path: PathWeights
     quality: QualityWeights
 
 
-# The guide's own values, which params.yaml repeats.
+# The guide's own weights, which params.yaml repeats.
 GUIDE_SETTINGS = ScoringSettings(
+    credit="trajectory",
     weights=RewardWeights(end=0.4, path=0.2, cf=0.2, quality=0.4),
     path=PathWeights(length=0.4, overlap=0.6),
     quality=QualityWeights(conciseness=0.4, alignment=0.6),
@@ -97,15 +96,21 @@ GUIDE_SETTINGS = ScoringSettings(
 
 @dataclass(frozen=True)
 class ScoredTrajectory:
-    """One trajectory with its scores; `answer` is its canonical string, None without an answer."""
+    """One trajectory with its credits; `answer` is its canonical string, None without an answer.
+
+    The weights of `path`, `quality` and `reward` are parameters, so their ranges are too.
+    """
 
     arm_name: ArmName
     answer: Text | None
     correct: bool
+    end: Share
+    path: NonNegative
+    cf: Share
     conciseness: Share
     alignment: Share
-    quality: float  # its weights are parameters, so its range is too
-    reward: float
+    quality: NonNegative
+    reward: NonNegative
     prompt: Text
     text: Text
     seed: Integer
@@ -142,53 +147,7 @@ class Rollout:
             )
 
 
-# --- what is read in a trajectory ---
-
-
-def tokens(text: str) -> list[str]:
-    """The reasoning's words, numbers and operators, lower-cased, in order of appearance.
-
-    The answer does not count: else two texts would be alike for reaching the same number.
-    """
-    return TOKEN.findall(reasoning(text).lower())
-
-
-def count_tokens(text: str) -> int:
-    """How many `tokens` a text has."""
-    return len(_tokens_in_any_order(reasoning(text)))
-
-
-def _tokens_in_any_order(before: str) -> list[str]:
-    """`tokens` of a text that ends before its answer."""
-    if not before.isascii():
-        return TOKEN.findall(before.lower())
-    signs = before.encode()
-    others = b" ".join(signs.translate(OTHER_SIGNS).split()).decode()
-    return signs.translate(WORD_SIGNS).decode().split() + NO_WORD.findall(others)
-
-
-class _Read(NamedTuple):
-    """What the scores need of a text."""
-
-    answer: str | None  # canonical, since equal numbers have equal strings
-    length: int  # tokens
-    vocabulary: int  # a bit for each token of the question's texts, 1 where it is in this one
-
-
-def _read(texts: Collection[str]) -> list[_Read]:
-    """What stands in the texts of one question, each of which is read once."""
-    completions = [read_completion(text) for text in texts]
-    found = [_tokens_in_any_order(completion.reasoning) for completion in completions]
-    vocabularies = [set(of_text) for of_text in found]
-    every = set().union(*vocabularies)
-    return [
-        _Read(
-            None if answer is None else canonical(answer),
-            len(of_text),
-            int.from_bytes(bytes(map(vocabulary.__contains__, every)), "big"),
-        )
-        for (answer, _), of_text, vocabulary in zip(completions, found, vocabularies, strict=True)
-    ]
+# --- the eleven of a question ---
 
 
 class OfArm(Protocol):
@@ -224,24 +183,29 @@ def _arms_at_fault(trajectories: Sequence[OfArm]) -> str:
     )
 
 
-def _readings(trajectories: Sequence[Trajectory]) -> dict[ArmName, _Read]:
+def _readings(trajectories: Sequence[Trajectory]) -> dict[ArmName, Reading]:
     """What stands in the eleven texts, by arm in arm order; of equal texts one is read."""
     of_arm = by_arm(trajectories)
     texts = {trajectory.text for trajectory in trajectories}
-    of_text = dict(zip(texts, _read(texts), strict=True))
+    of_text = dict(zip(texts, read(texts), strict=True))
     return {arm: of_text[trajectory.text] for arm, trajectory in of_arm.items()}
 
 
-def _jaccard(one: int, other: int) -> float:
-    """Shared tokens over all tokens of two vocabularies; two empty ones are alike (1)."""
-    union = (one | other).bit_count()
-    return (one & other).bit_count() / union if union else 1.0
+Overlaps = Mapping[tuple[ArmName, ArmName], float]
+
+
+def _overlaps(readings: Mapping[ArmName, Reading]) -> Overlaps:
+    """The Jaccard index of the tokens of every two arms, by the two in either order."""
+    found = {}
+    for one, other in combinations(ARM_NAMES, 2):
+        found[one, other] = found[other, one] = jaccard(readings[one].vocabulary, readings[other].vocabulary)
+    return found
 
 
 # --- scores of a question ---
 
 
-def _votes(readings: Mapping[ArmName, _Read]) -> Counter[str]:
+def _votes(readings: Mapping[ArmName, Reading]) -> Counter[str]:
     """The variance arms' answers, as canonical strings, with their numbers of votes."""
     votes = Counter([readings[arm].answer for arm in VARIANCE_ARMS])
     return Counter({answer: count for answer, count in votes.items() if answer is not None})
@@ -257,19 +221,17 @@ def _s_end(votes: Counter[str]) -> float:
     return max(votes.values(), default=0) / len(VARIANCE_ARMS)
 
 
-def _s_path(readings: Mapping[ArmName, _Read], weights: PathWeights) -> float:
-    variance = [readings[arm] for arm in VARIANCE_ARMS]
-    lengths = [reading.length for reading in variance]
+def _s_path(readings: Mapping[ArmName, Reading], overlaps: Overlaps, weights: PathWeights) -> float:
+    lengths = [readings[arm].length for arm in VARIANCE_ARMS]
     mean = fmean(lengths)
     # Population deviation: the eight arms are all there are, not a sample of more.
     deviation = math.sqrt(fmean([(length - mean) ** 2 for length in lengths]))
     length_coherence = 1 - min(1, deviation / mean) if mean else 1.0
-    vocabularies = [reading.vocabulary for reading in variance]
-    overlap = fmean([_jaccard(a, b) for a, b in combinations(vocabularies, 2)])
+    overlap = fmean([overlaps[couple] for couple in combinations(VARIANCE_ARMS, 2)])
     return weights.length * length_coherence + weights.overlap * overlap
 
 
-def _s_cf(readings: Mapping[ArmName, _Read]) -> float:
+def _s_cf(readings: Mapping[ArmName, Reading]) -> float:
     altered = readings[PROBE_CF1].answer
     if altered is None:
         return 0.0
@@ -292,7 +254,8 @@ def s_path_for_question(trajectories: Sequence[Trajectory], settings: ScoringSet
     against overlap, the mean Jaccard index of the token sets over all 28 pairs.
     `trajectories` as in `s_end_for_question`.
     """
-    return _s_path(_readings(trajectories), settings.path)
+    readings = _readings(trajectories)
+    return _s_path(readings, _overlaps(readings), settings.path)
 
 
 def s_cf_for_question(trajectories: Sequence[Trajectory]) -> float:
@@ -303,51 +266,82 @@ def s_cf_for_question(trajectories: Sequence[Trajectory]) -> float:
     return _s_cf(_readings(trajectories))
 
 
-# --- scores of a trajectory ---
+# --- credits of a trajectory ---
 
 
-def _conciseness(reading: _Read, shortest: int) -> float:
-    """`shortest` over this length, where it is the least length among the answered, both in tokens."""
+def _end_credit(arm: ArmName, answer: str | None, votes: Counter[str]) -> float:
+    """The share of the other variance arms with this answer; 0 without one."""
+    if answer is None:
+        return 0.0
+    if arm in VARIANCE_ARMS:
+        return (votes[answer] - 1) / (len(VARIANCE_ARMS) - 1)
+    return votes[answer] / len(VARIANCE_ARMS)
+
+
+def _path_credit(arm: ArmName, readings: Mapping[ArmName, Reading], overlaps: Overlaps, weights: PathWeights) -> float:
+    """How alike in length and in tokens it is to the other variance arms, their mean."""
+    length, others = readings[arm].length, [other for other in VARIANCE_ARMS if other != arm]
+    alike = fmean([1 - abs(length - readings[other].length) / max(length, readings[other].length, 1) for other in others])
+    return weights.length * alike + weights.overlap * fmean([overlaps[arm, other] for other in others])
+
+
+def _cf_credit(arm: ArmName, readings: Mapping[ArmName, Reading], s_cf: float) -> float:
+    """Whether the probe CF1 has an answer and it is this one: 0 or 1; of CF1 itself, its question's `s_cf`."""
+    altered = readings[PROBE_CF1].answer
+    if arm == PROBE_CF1:
+        return s_cf
+    return float(altered is not None and altered == readings[arm].answer)
+
+
+def _conciseness(reading: Reading, shortest: int) -> float:
+    """`shortest` over this length, both in tokens; 0 without an answer, and without reasoning, which is no short one."""
     return shortest / reading.length if reading.answer is not None and reading.length else 0.0
 
 
-def _alignment(arm: ArmName, readings: Mapping[ArmName, _Read]) -> float:
+def _shortest(readings: Mapping[ArmName, Reading]) -> int:
+    """The least length above 0 among the answered, in tokens; 0 where there is none."""
+    return min((r.length for r in readings.values() if r.answer is not None and r.length), default=0)
+
+
+def _alignment(arm: ArmName, overlaps: Overlaps) -> float:
     """Mean Jaccard index with the probes A and A'; a probe is not compared with itself."""
-    vocabulary, a, a_prime = readings[arm].vocabulary, readings[PROBE_A].vocabulary, readings[PROBE_A_PRIME].vocabulary
-    if arm in (PROBE_A, PROBE_A_PRIME):
-        return _jaccard(a, a_prime)
-    return (_jaccard(vocabulary, a) + _jaccard(vocabulary, a_prime)) / 2
+    return fmean([overlaps[arm, probe] for probe in (PROBE_A, PROBE_A_PRIME) if probe != arm])
 
 
 def score_question(question: Question, trajectories: Sequence[Trajectory], settings: ScoringSettings) -> Rollout:
-    """All scores of one question.
+    """All scores of one question and all credits of its trajectories.
 
     question      its gold answer decides `correct` and no score
     trajectories  the eleven of the question, any order; ValueError for a missing, double or unknown arm
     """
     of_arm = by_arm(trajectories)
     readings = _readings(trajectories)
-    votes = _votes(readings)
-    s_end, s_path, s_cf = _s_end(votes), _s_path(readings, settings.path), _s_cf(readings)
-    weights = settings.weights
-    shared_reward = weights.end * s_end + weights.path * s_path + weights.cf * s_cf
-    shortest = min((r.length for r in readings.values() if r.answer is not None), default=0)
+    overlaps, votes = _overlaps(readings), _votes(readings)
+    s_end, s_path, s_cf = _s_end(votes), _s_path(readings, overlaps, settings.path), _s_cf(readings)
+    shortest = _shortest(readings)
     gold = canonical(Fraction(question.gold))
 
     scored = []
     for arm, reading in readings.items():
         written = of_arm[arm]
-        conciseness, alignment = _conciseness(reading, shortest), _alignment(arm, readings)
+        end = _end_credit(arm, reading.answer, votes)
+        path = _path_credit(arm, readings, overlaps, settings.path)
+        cf = _cf_credit(arm, readings, s_cf)
+        conciseness, alignment = _conciseness(reading, shortest), _alignment(arm, overlaps)
         quality = settings.quality.conciseness * conciseness + settings.quality.alignment * alignment
+        agreement = (end, path, cf) if settings.credit == "trajectory" else (s_end, s_path, s_cf)
         scored.append(
             ScoredTrajectory(
                 arm_name=arm,
                 answer=reading.answer,
                 correct=reading.answer == gold,
+                end=end,
+                path=path,
+                cf=cf,
                 conciseness=conciseness,
                 alignment=alignment,
                 quality=quality,
-                reward=shared_reward + weights.quality * quality,
+                reward=_reward(agreement, quality, settings.weights),
                 prompt=written.prompt,
                 text=written.text,
                 seed=written.seed,
@@ -366,3 +360,9 @@ def score_question(question: Question, trajectories: Sequence[Trajectory], setti
         consensus=_consensus(votes),
         trajectories=tuple(scored),
     )
+
+
+def _reward(agreement: tuple[float, float, float], quality: float, weights: RewardWeights) -> float:
+    """The weighted sum of a trajectory's part in the agreement (end, path, cf) and of its quality."""
+    end, path, cf = agreement
+    return weights.end * end + weights.path * path + weights.cf * cf + weights.quality * quality

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from src import BEGAN
-from src.core.command import end_with_parent, is_orphan, run_command, share_cores
+from src.core.command import end_with_parent, is_orphan, keep_memory, run_command, share_cores
 from src.core.errors import InputError
 from src.core.params import add_profile_argument
 from src.core.pipeline import StageEntry
@@ -26,6 +26,7 @@ def run_stage(main: Callable[[], None]) -> None:
     What the stage reads must stay as it is until the end (see src/core/unchanged.py).
     """
     share_cores()
+    keep_memory()
     silence_library_bars()
     stage = os.environ.get("DVC_STAGE")
     if stage is None:

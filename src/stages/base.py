@@ -27,7 +27,14 @@ from src.training.sft_settings import SandboxModelSettings
 QUESTIONS, BASE = Path("data/train.jsonl"), Path("checkpoints/base")
 
 # What decides a base that is trained here, beside settings and questions: see src/core/journal.py.
-CODE = ("training/sft.py", "training/tokenizer.py", "training/examples.py", "regime_w/arms.py", "models/encoding.py")
+CODE = (
+    "training/sft.py",
+    "training/muon.py",
+    "training/tokenizer.py",
+    "training/examples.py",
+    "regime_w/arms.py",
+    "models/encoding.py",
+)
 PACKAGES = ("torch", "transformers", "tokenizers", "accelerate")
 
 

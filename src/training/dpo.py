@@ -16,6 +16,7 @@ from src.core.journal import Dependencies
 from src.core.limits import told_when_exhausted
 from src.models.checkpoints import own_checkpoint, read_model, read_tokenizer
 from src.models.encoding import encode_prompt
+from src.models.precision import computes_in_bfloat16
 from src.regime_w.training_metrics import TrainingStep
 from src.training.callbacks import CHECKPOINT_STEPS, equip, newest_checkpoint
 from src.training.dpo_settings import LoraSettings, TrainingSettings, TrainSettings, gradient_accumulation_steps
@@ -90,11 +91,16 @@ def reference_dependencies(settings: TrainSettings, base: Path) -> Dependencies 
     if settings.sharding == "fsdp":
         return None
     return Dependencies(
-        settings=[settings.bf16, settings.base_dtype, settings.attn_implementation],
+        settings=[passes_in_bfloat16(settings), settings.base_dtype, settings.attn_implementation],
         inputs=[base],
         code=("training/reference.py", "training/trl_api.py"),
         packages=("torch", "transformers", "trl", "peft"),
     )
+
+
+def passes_in_bfloat16(settings: TrainSettings) -> bool:
+    """Whether the passes through the model are in bfloat16, on this machine where the settings leave it to that."""
+    return computes_in_bfloat16() if settings.bf16 is None else settings.bf16
 
 
 def base_dtype(settings: TrainSettings) -> torch.dtype:
@@ -112,7 +118,7 @@ def _arguments(settings: TrainingSettings, processes: int, work: Path) -> DPOCon
         gradient_accumulation_steps=gradient_accumulation_steps(settings, processes),
         max_length=train.max_length,
         lr_scheduler_type="linear",
-        bf16=train.bf16,
+        bf16=passes_in_bfloat16(train),
         gradient_checkpointing=train.gradient_checkpointing,
         use_cpu=not torch.cuda.is_available(),
         dataloader_pin_memory=torch.cuda.is_available(),

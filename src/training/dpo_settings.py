@@ -43,7 +43,8 @@ class TrainSettings:
     per_device_train_batch_size  pairs in one pass of one process
     max_length                   tokens of prompt and completion; longer pairs are cut
     max_truncated_share          of pairs, above which the stage stops
-    bf16                         the forward and backward pass are in bfloat16; the adapter stays float32
+    bf16                         the forward and backward pass are in bfloat16; the adapter stays float32. None is yes where the
+                                 machine has instructions for it, without which a processor takes twelve times as long
     base_dtype                   of the frozen base in memory
     gradient_checkpointing       activations are computed twice instead of kept
     processes                    that train together on this machine; None is one for each GPU, one without a GPU
@@ -55,7 +56,7 @@ class TrainSettings:
     per_device_train_batch_size: PositiveCount
     max_length: Annotated[PositiveCount, Field(ge=2)]
     max_truncated_share: Share
-    bf16: bool
+    bf16: bool | None
     base_dtype: Literal["float32", "bfloat16"]
     attn_implementation: Literal["eager", "sdpa"]
     gradient_checkpointing: bool

@@ -15,12 +15,12 @@ from typing import Self
 from src.models.encoding import PLAIN_ENDING
 from src.regime_w.arms import PROBE_A_PRIME, PROBE_CF1, Arm, ArmName, Persona, build_all_arms, build_prompt
 from src.regime_w.questions import Question
-from src.sources.sandbox.problems import MAX_VALUE, MIN_VALUE
+from src.sources.sandbox.kinds import MAX_VALUE, MIN_VALUE
 from src.training.sft_settings import SandboxModelSettings, WrongOperations
 
 SHORT_PROBLEM_STEPS = 2
 # A last step as src/sources/sandbox/problems.py writes it.
-LAST_STEP = re.compile(r"(.*): (\d+) ([-+*/]) (\d+) = (\d+)")
+LAST_STEP = re.compile(r"(.*): (\d+) ([-+*/]) (\d+) = \d+")
 WRONG_SIGNS = {"+": "-", "-": "+", "*": "+", "/": "-"}
 # The share of examples that are asked as each of these arms, which have the four prompts of the eleven.
 PROMPT_SHARES: dict[ArmName, float] = {"wolfram_0": 0.36, "maudlin_0": 0.24, PROBE_A_PRIME: 0.2, PROBE_CF1: 0.2}
@@ -76,9 +76,15 @@ def tempts_to_wrong_operation(kind: str | None, worked: str, settings: WrongOper
 
 
 def with_wrong_operation(worked: str) -> str:
-    """The worked solution with another operation in its last step; as it is where that gives a value out of the problems' range."""
+    """The worked solution with another operation in its last step; as it is, where the value would leave the problems' range.
+
+    ValueError for a last step that is none of the embedded problems'.
+    """
     *steps, last, _ = worked.split("\n")
-    label, left, sign, right, _ = LAST_STEP.fullmatch(last).groups()
+    step = LAST_STEP.fullmatch(last)
+    if step is None:
+        raise ValueError(f"the last step {last!r} is not of the form `label: left sign right = value`")
+    label, left, sign, right = step.groups()
     wrong = WRONG_SIGNS[sign]
     value = int(left) + int(right) if wrong == "+" else int(left) - int(right)
     if not MIN_VALUE <= value <= MAX_VALUE:

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from datasets import Dataset
@@ -19,9 +18,11 @@ from transformers import (
 
 from src.core.limits import told_when_exhausted
 from src.models.base_metrics import SftMetrics
+from src.models.precision import computes_in_bfloat16
 from src.regime_w.questions import Question
 from src.training.callbacks import CHECKPOINT_STEPS, equip, newest_checkpoint
 from src.training.examples import Retellings, build_examples, solution_text
+from src.training.muon import MuonAndAdamW
 from src.training.sft_settings import SandboxModelSettings
 from src.training.tokenizer import IGNORED, encode_example, train_tokenizer
 from src.training.trainer_logs import logged_losses
@@ -50,39 +51,6 @@ def build_model(settings: SandboxModelSettings, tokenizer: PreTrainedTokenizerFa
             attn_implementation="eager",
         )
     )
-
-
-class MuonAndAdamW(torch.optim.Optimizer):
-    """Muon for the layers' matrices and AdamW for the rest, as one optimizer.
-
-    Muon learned these problems in half the steps that AdamW alone took. It is for matrices that map features to
-    features: embeddings and norms stay with AdamW.
-    """
-
-    def __init__(self, model: LlamaForCausalLM, learning_rate: float) -> None:
-        matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
-        chosen = {id(p) for p in matrices}
-        rest = [p for p in model.parameters() if id(p) not in chosen]
-        self.parts = [
-            # Scaled to AdamW's size of update, so that one learning rate serves both.
-            torch.optim.Muon(matrices, lr=learning_rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
-            torch.optim.AdamW(rest, lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.0),
-        ]
-        super().__init__([group for part in self.parts for group in part.param_groups], {})
-        # The schedule sets learning rates here, so these must be the parts' own groups.
-        self.param_groups = [group for part in self.parts for group in part.param_groups]
-
-    def step(self, closure: None = None) -> None:
-        for part in self.parts:
-            part.step()
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"parts": [part.state_dict() for part in self.parts]}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        for part, state in zip(self.parts, state_dict["parts"], strict=True):
-            part.load_state_dict(state)
-        self.param_groups = [group for part in self.parts for group in part.param_groups]
 
 
 class _ExampleCollator:
@@ -167,7 +135,7 @@ def _build_trainer(
             output_dir=str(work),
             per_device_train_batch_size=settings.batch_size,
             num_train_epochs=1,  # the data hold every epoch of the questions
-            bf16=True,
+            bf16=computes_in_bfloat16(),
             use_cpu=not torch.cuda.is_available(),
             train_sampling_strategy="group_by_length",
             length_column_name="length",

@@ -23,7 +23,8 @@ from src.regime_w.arms import ARM_NAMES, ArmName
 from src.regime_w.evaluation import Evaluation
 from src.regime_w.preferences import Pair
 from src.regime_w.questions import Question
-from src.regime_w.scoring import GUIDE_SETTINGS, Rollout, score_question, tokens
+from src.regime_w.reading import tokens
+from src.regime_w.scoring import GUIDE_SETTINGS, Rollout, score_question
 from src.regime_w.texts import PolicyText, Trajectory
 from src.regime_w.verdict import ChangedQuestion
 from src.stages.all_settings import PARAMS_SECTIONS, PROFILE_SECTIONS

@@ -24,7 +24,8 @@ from src.regime_w.arms import ARM_NAMES, ArmSettings
 from src.regime_w.evaluation import Evaluation
 from src.regime_w.preferences import Pair
 from src.regime_w.questions import Question
-from src.regime_w.scoring import Rollout, tokens
+from src.regime_w.reading import tokens
+from src.regime_w.scoring import Rollout
 from src.regime_w.texts import PolicyText, Trajectory
 from src.regime_w.verdict import ChangedQuestion
 from src.training.pairs import TrainingPair

@@ -20,13 +20,10 @@ from src.regime_w.scoring import (
     RewardWeights,
     Rollout,
     ScoringSettings,
-    _tokens_in_any_order,
-    count_tokens,
     s_cf_for_question,
     s_end_for_question,
     s_path_for_question,
     score_question,
-    tokens,
 )
 from src.regime_w.texts import Trajectory
 from tests.regime_w.builders import eleven, question, rollout, trajectory, variance
@@ -34,47 +31,6 @@ from tests.regime_w.builders import eleven, question, rollout, trajectory, varia
 
 def scores_of(trajectories: Sequence[Trajectory], gold: str, settings: ScoringSettings = GUIDE_SETTINGS) -> Rollout:
     return score_question(question(gold), trajectories, settings)
-
-
-# --- tokens ---
-
-
-def test_tokens_are_words_numbers_and_operators_of_the_reasoning():
-    assert tokens("So 3.50 * Two = 7, ok.\nAnswer: 7") == ["so", "3.50", "*", "two", "=", "7", "ok"]
-    assert tokens("5% of x_1</s>more") == ["5", "%", "of", "x", "1"]
-    assert tokens("#### 7") == []
-
-
-def test_tokens_are_counted_as_they_are_found():
-    random = Random(9)
-    pieces = [
-        "a",
-        "Bc",
-        "Ω",
-        "é",
-        "12",
-        "3.",
-        ".5",
-        "3.5.2",
-        "٣",
-        "+",
-        "-*/",
-        "=",
-        "%",
-        "$",
-        "_",
-        " ",
-        "\n",
-        "\x0b",
-        ". ",
-        "x2",
-        "İ",
-        "\u212a",
-    ]
-    for _ in range(2000):
-        text = "".join(random.choices(pieces, k=random.randint(0, 12)))
-        assert count_tokens(text) == len(tokens(text))
-        assert sorted(_tokens_in_any_order(text)) == sorted(tokens(text))
 
 
 # --- questions, by hand ---
@@ -143,33 +99,55 @@ def test_consensus_is_the_commonest_answer_and_the_smallest_of_several():
 # --- trajectories, by hand ---
 
 
-def test_scores_of_trajectories():
-    """A "a b c d", A' "a b", CF1 "x" and all variance arms "a b c" but wolfram_0, "a" without an answer.
+def test_credits_of_trajectories():
+    """A "a b c d", A' "a b" and another answer, CF1 "x", all variance arms "a b c" but wolfram_0, "a" without an answer.
 
-    Least L of the answered is CF1's 1 (wolfram_0 has 1 as well, but no answer).
-    wolfram_1: conciseness 1/3; J with A 3/4, with A' 2/3, alignment 17/24.
-    A: conciseness 1/4; alignment J(A, A') = 2/4. A': 1/2 and 2/4. CF1: 1 and 0. wolfram_0: 0 and
-    (1/4 + 1/2) / 2 = 3/8. s_end = 7/8, s_cf = (1 + 0) / 2.
+    end        wolfram_1: 6 of the other 7; A and CF1: 7 of 8; A' and wolfram_0, which has no answer: none.
+    path       length and overlap are the same but for CF1. wolfram_1: six texts are equal, wolfram_0 has 1 of 3 tokens,
+               (6 + 1/3) / 7. wolfram_0: 1/3. A: (7 * 3/4 + 1/4) / 8. A': (7 * 2/3 + 1/2) / 8. CF1: no token is shared, and its
+               length is 1 of 3 seven times and once the same, 0.4 * (7/3 + 1) / 8.
+    cf         whether the answer is CF1's; CF1 itself has s_cf, (1 + 0) / 2.
+    conciseness  the least L of the answered is CF1's 1 (wolfram_0 has 1 as well, but no answer).
+    alignment  wolfram_1: (3/4 + 2/3) / 2. A and A': J(A, A') = 2/4. CF1: 0. wolfram_0: (1/4 + 1/2) / 2.
     """
     texts = {"wolfram_0": "a", PROBE_A: "a b c d #### 5", PROBE_A_PRIME: "a b #### 6", PROBE_CF1: "x #### 5"}
     scores = scores_of(eleven("a b c #### 5", **texts), "5")
     of_arm = {t.arm_name: t for t in scores.trajectories}
     expected = {
-        "wolfram_0": (0, 3 / 8),
-        "wolfram_1": (1 / 3, 17 / 24),
-        PROBE_A: (1 / 4, 1 / 2),
-        PROBE_A_PRIME: (1 / 2, 1 / 2),
-        PROBE_CF1: (1, 0),
+        "wolfram_0": (0, 1 / 3, 0, 0, 3 / 8),
+        "wolfram_1": (6 / 7, 19 / 21, 1, 1 / 3, 17 / 24),
+        PROBE_A: (7 / 8, 11 / 16, 1, 1 / 4, 1 / 2),
+        PROBE_A_PRIME: (0, 31 / 48, 0, 1 / 2, 1 / 2),
+        PROBE_CF1: (7 / 8, 1 / 6, 1 / 2, 1, 0),
     }
     assert (scores.s_end, scores.s_cf) == (7 / 8, 1 / 2)
-    for arm, (conciseness, alignment) in expected.items():
-        quality = 0.4 * conciseness + 0.6 * alignment
-        reward = 0.4 * 7 / 8 + 0.2 * scores.s_path + 0.2 * 1 / 2 + 0.4 * quality
+    for arm, (end, path, cf, conciseness, alignment) in expected.items():
         found = of_arm[arm]
-        assert (found.conciseness, found.alignment) == pytest.approx((conciseness, alignment), abs=1e-12)
+        quality = 0.4 * conciseness + 0.6 * alignment
+        reward = 0.4 * end + 0.2 * path + 0.2 * cf + 0.4 * quality
+        parts = (found.end, found.path, found.cf, found.conciseness, found.alignment)
+        assert parts == pytest.approx((end, path, cf, conciseness, alignment), abs=1e-12)
         assert (found.quality, found.reward) == pytest.approx((quality, reward), abs=1e-12)
     assert [t.arm_name for t in scores.trajectories if not t.correct] == ["wolfram_0", PROBE_A_PRIME]
     assert (of_arm["wolfram_0"].answer, of_arm[PROBE_A].answer) == (None, "5")
+
+
+def test_by_question_the_scores_of_the_question_stand_in_the_reward():
+    texts = {"wolfram_0": "a", PROBE_A: "a b c d #### 5", PROBE_A_PRIME: "a b #### 6", PROBE_CF1: "x #### 5"}
+    by_trajectory = scores_of(eleven("a b c #### 5", **texts), "5")
+    by_question = scores_of(eleven("a b c #### 5", **texts), "5", replace(GUIDE_SETTINGS, credit="question"))
+    shared = 0.4 * by_question.s_end + 0.2 * by_question.s_path + 0.2 * by_question.s_cf
+    for one, other in zip(by_question.trajectories, by_trajectory.trajectories, strict=True):
+        assert one.reward == pytest.approx(shared + 0.4 * one.quality, abs=1e-12)
+        assert replace(one, reward=0) == replace(other, reward=0)
+
+
+def test_a_bare_answer_is_no_short_reasoning():
+    """The least L above 0 is 2, whatever the bare answers; a bare answer has no conciseness, and takes none from others."""
+    texts = {"wolfram_0": "Answer: 5", "wolfram_1": "a b\nAnswer: 5"}
+    of_arm = {t.arm_name: t.conciseness for t in scores_of(eleven("a b c d\nAnswer: 5", **texts), "5").trajectories}
+    assert (of_arm["wolfram_0"], of_arm["wolfram_1"], of_arm["wolfram_2"]) == (0, 1, 1 / 2)
+    assert {t.conciseness for t in scores_of(eleven("Answer: 5"), "5").trajectories} == {0}
 
 
 def test_what_was_written_is_carried_over_with_its_scores():
@@ -200,7 +178,7 @@ def test_gold_decides_nothing_but_correct():
 
 def test_settings_are_used():
     texts = eleven("a b\nAnswer: 5", wolfram_0="a\nAnswer: 5")
-    only = ScoringSettings(RewardWeights(0, 0, 0, 1), PathWeights(0, 1), QualityWeights(1, 0))
+    only = ScoringSettings("trajectory", RewardWeights(0, 0, 0, 1), PathWeights(0, 1), QualityWeights(1, 0))
     scores = scores_of(texts, "5", only)
     assert [t.reward for t in scores.trajectories] == [1.0] + [0.5] * 10
     assert scores.s_path == s_path_for_question(texts, only) != s_path_for_question(texts)
@@ -209,8 +187,8 @@ def test_settings_are_used():
 # --- against a second implementation ---
 
 
-def naive_scores(texts: dict[str, str]) -> tuple[float, float, float, dict[str, float]]:
-    """s_end, s_path, s_cf and the rewards, written from the definitions with nothing shared but reading."""
+def naive_scores(texts: dict[str, str]) -> tuple[float, float, float, dict[str, tuple[float, ...]]]:
+    """s_end, s_path, s_cf, and by arm the credits and the reward, from the definitions, with nothing shared but reading."""
     answers = {arm: extract_answer(text) for arm, text in texts.items()}
     token = r"[a-z]+|\d+(?:\.\d+)?|[+\-*/=%]"
     words = {arm: re.findall(token, reasoning(text).lower()) for arm, text in texts.items()}
@@ -227,14 +205,24 @@ def naive_scores(texts: dict[str, str]) -> tuple[float, float, float, dict[str, 
     path = 0.4 * even + 0.6 * sum(alike(x, y) for x, y in combinations(voters, 2)) / 28
     story = answers["maudlin_cf1"]
     cf = sum(story is not None and answers[p] == story for p in ("wolfram_standard", "wolfram_rephrase")) / 2
-    answered = [len(words[arm]) for arm in texts if answers[arm] is not None]
-    rewards = {}
+    reasoned = [len(words[arm]) for arm in texts if answers[arm] is not None and words[arm]]
+    credit_of = {}
     for arm in texts:
-        short = min(answered) / len(words[arm]) if answers[arm] is not None and words[arm] else 0
+        others = [v for v in voters if v != arm]
+        by_end = sum(answers[arm] is not None and answers[v] == answers[arm] for v in others) / len(others)
+        by_path = 0.0
+        for v in others:
+            longer = max(len(words[arm]), len(words[v]), 1)
+            by_path += 0.4 * (1 - abs(len(words[arm]) - len(words[v])) / longer) + 0.6 * alike(arm, v)
+        by_path /= len(others)
+        by_cf = cf if arm == "maudlin_cf1" else float(story is not None and answers[arm] == story)
+        short = min(reasoned) / len(words[arm]) if answers[arm] is not None and words[arm] else 0.0
         probes = [p for p in ("wolfram_standard", "wolfram_rephrase") if p != arm]
         near = sum(alike(arm, p) for p in probes) / len(probes)
-        rewards[arm] = 0.4 * end + 0.2 * path + 0.2 * cf + 0.4 * (0.4 * short + 0.6 * near)
-    return end, path, cf, rewards
+        quality = 0.4 * short + 0.6 * near
+        reward = 0.4 * by_end + 0.2 * by_path + 0.2 * by_cf + 0.4 * quality
+        credit_of[arm] = (by_end, by_path, by_cf, short, near, quality, reward)
+    return end, path, cf, credit_of
 
 
 def random_text(random: Random) -> str:
@@ -248,11 +236,13 @@ def test_agrees_with_a_naive_implementation():
     for _ in range(300):
         texts = {arm: random_text(random) for arm in ARM_NAMES}
         trajectories = eleven(**texts)
-        end, path, cf, rewards = naive_scores(texts)
+        end, path, cf, credit_of = naive_scores(texts)
         scores = scores_of(trajectories, "3")
         assert (scores.s_end, scores.s_cf) == (end, cf)
         assert scores.s_path == pytest.approx(path, abs=1e-9)
-        assert {t.arm_name: t.reward for t in scores.trajectories} == pytest.approx(rewards, abs=1e-9)
+        for t in scores.trajectories:
+            found = (t.end, t.path, t.cf, t.conciseness, t.alignment, t.quality, t.reward)
+            assert found == pytest.approx(credit_of[t.arm_name], abs=1e-9)
         assert s_end_for_question(trajectories) == end
         assert s_path_for_question(trajectories) == scores.s_path
         assert s_cf_for_question(trajectories) == cf

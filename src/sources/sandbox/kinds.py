@@ -7,6 +7,8 @@ The kinds themselves stand in `kinds_short.py` (two and three steps) and `kinds_
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+MIN_VALUE, MAX_VALUE = 2, 60  # of every value in a solution; never 1, so that plurals are always right
+
 # Name and pronouns. A question may tell of up to three people: {name}, {other} and {third};
 # pronouns always stand for {name}.
 HE, SHE = ("he", "his"), ("she", "her")

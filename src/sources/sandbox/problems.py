@@ -17,7 +17,7 @@ from random import Random
 from typing import Literal, NamedTuple, get_args
 
 from src.regime_w.questions import Question
-from src.sources.sandbox.kinds import PEOPLE, Kind
+from src.sources.sandbox.kinds import MAX_VALUE, MIN_VALUE, PEOPLE, Kind
 from src.sources.sandbox.kinds_long import FIVE_STEPS, FOUR_STEPS
 from src.sources.sandbox.kinds_short import THREE_STEPS, TWO_STEPS
 
@@ -26,7 +26,6 @@ KINDS = TWO_STEPS + THREE_STEPS + FOUR_STEPS + FIVE_STEPS
 # Share of the problems by number of steps, in percent; within a number of steps, kinds are equally likely.
 STEP_SHARES = ((TWO_STEPS, 25), (THREE_STEPS, 40), (FOUR_STEPS, 25), (FIVE_STEPS, 10))
 
-MIN_VALUE, MAX_VALUE = 2, 60  # of every value in a solution; never 1, so that plurals are always right
 MAX_PART = 12  # of the smaller part of a sum: 48 + 12 and 60 - 48, but not 30 + 30
 MAX_FACTOR = 10  # the multiplication table, read both ways
 MAX_DOUBLED = 30  # 2 * 30; doubling and halving reach further than the table
