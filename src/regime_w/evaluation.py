@@ -20,6 +20,7 @@ class Evaluation:
     correct        by `gold`
     gsm8k_correct  by GSM8K's own gold, where the questions are scored on both sets
     in_platinum    whether Platinum has the question, likewise
+    kind           the question's family: an embedded problem's structure
     """
 
     IDENTITY: ClassVar[tuple[str, ...]] = ("id",)
@@ -35,6 +36,7 @@ class Evaluation:
     finish_reason: FinishReason
     gsm8k_correct: bool | None = None
     in_platinum: bool | None = None
+    kind: FilledText | None = None
 
     @property
     def decides(self) -> bool:
@@ -87,6 +89,7 @@ def grade(question: Question, written: PolicyText) -> Evaluation:
         finish_reason=written.finish_reason,
         gsm8k_correct=None if question.gsm8k_gold is None else answer is not None and answer == Fraction(question.gsm8k_gold),
         in_platinum=question.in_platinum,
+        kind=question.kind,
     )
 
 

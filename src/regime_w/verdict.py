@@ -1,12 +1,13 @@
 """What the test set says about coherence against baseline: the verdict, and the questions that it rests on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from src.core.shapes import Count, FilledText, NumberText, PositiveCount, Share, Text
+from src.core.shapes import Count, FilledText, NonNegative, NumberText, PositiveCount, Share, Text
+from src.regime_w.families import FamilyBootstrap, bootstrap_over_families
 from src.regime_w.statistics import (
     Interval,
     check_level,
@@ -30,6 +31,10 @@ class Verdict:
     fixed, broken                   questions that only coherence, only baseline answers correctly
     smallest_detectable_difference  None where no outcome would have been significant
     difference_at_power             None where no true difference would have been found so often
+    families                        of questions that are not independent of each other; None where they come in none
+    family_ci_low, family_ci_high   of the difference by the bootstrap over families; None with fewer than two
+    design_effect                   variance over families / variance of independent questions; None with fewer than two
+                                    families, and where all questions have the same difference
     """
 
     verdict: Literal["improved", "worse", "no evidence"]
@@ -44,6 +49,27 @@ class Verdict:
     broken: Count
     smallest_detectable_difference: Share | None
     difference_at_power: Share | None
+    families: PositiveCount | None = None
+    family_ci_low: Difference | None = None
+    family_ci_high: Difference | None = None
+    design_effect: NonNegative | None = None
+
+    def __post_init__(self) -> None:
+        has_bounds = self.families is not None and self.families > 1
+        for name, value in (("family_ci_low", self.family_ci_low), ("family_ci_high", self.family_ci_high)):
+            if (value is not None) != has_bounds:
+                raise ValueError(f"`families` is {self.families}, and key {name!r} {'is missing' if has_bounds else 'is there'}")
+
+    @property
+    def shared_by_families(self) -> bool | None:
+        """Whether the interval over families says what `verdict` says; None without that interval."""
+        if self.family_ci_low is None or self.family_ci_high is None:
+            return None
+        if self.verdict == "improved":
+            return self.family_ci_low > 0
+        if self.verdict == "worse":
+            return self.family_ci_high < 0
+        return self.family_ci_low <= 0 <= self.family_ci_high
 
 
 @dataclass(frozen=True)
@@ -96,12 +122,28 @@ def _check_same_questions(baseline: Mapping[str, bool], coherence: Mapping[str, 
         )
 
 
+def _by_families(
+    ids: Sequence[str], differences: Sequence[int], family_of: Mapping[str, str], confidence: float
+) -> FamilyBootstrap | None:
+    """None where no question has a family. ValueError where only some have one."""
+    without = [i for i in ids if i not in family_of]
+    if len(without) == len(ids):
+        return None
+    if without:
+        raise ValueError(
+            f"question {without[0]} has no kind, though {len(ids) - len(without)} of the {len(ids)} questions have one; "
+            "either all have one or none has"
+        )
+    return bootstrap_over_families(differences, [family_of[i] for i in ids], confidence)
+
+
 def paired_verdict(
     baseline_correct: Mapping[str, bool],
     coherence_correct: Mapping[str, bool],
     alpha: float = 0.05,
     confidence: float = 0.95,
     power: float = 0.8,
+    family_of: Mapping[str, str] | None = None,
 ) -> Comparison:
     """Compare the policies by question id -> answered correctly.
 
@@ -109,7 +151,9 @@ def paired_verdict(
     questions; otherwise `no evidence`, which is not evidence of no difference.
     `confidence` is that of all three intervals, and `power` the one at which `difference_at_power` states
     the difference that would have been found.
-    Raises ValueError where the two do not hold the same question ids, or none, and for an impossible level.
+    `family_of` gives questions that are not independent of each other the same name, by id; it moves no field of the verdict
+    but those of the families. Raises ValueError where the two do not hold the same question ids, or none, where only some
+    questions have a family, and for an impossible level.
     """
     check_level("alpha", alpha)
     _check_same_questions(baseline_correct, coherence_correct)
@@ -120,6 +164,9 @@ def paired_verdict(
     correct_before, correct_after = sum(baseline_correct.values()), sum(coherence_correct.values())
     p_value = mcnemar_exact(fixed, broken)
     interval = paired_bootstrap_interval(fixed, broken, n, confidence)
+    differences = [coherence_correct[i] - baseline_correct[i] for i in ids]
+    over_families = _by_families(ids, differences, family_of or {}, confidence)
+    family_interval = None if over_families is None else over_families.interval
 
     verdict = Verdict(
         verdict="no evidence" if p_value >= alpha else "improved" if fixed > broken else "worse",
@@ -134,6 +181,10 @@ def paired_verdict(
         broken=broken,
         smallest_detectable_difference=smallest_detectable_difference(fixed + broken, n, alpha),
         difference_at_power=difference_at_power(fixed + broken, n, power, alpha),
+        families=None if over_families is None else over_families.families,
+        family_ci_low=None if family_interval is None else family_interval.low,
+        family_ci_high=None if family_interval is None else family_interval.high,
+        design_effect=None if over_families is None else over_families.design_effect,
     )
     return Comparison(
         verdict=verdict,

@@ -24,7 +24,7 @@ BASELINE, COHERENCE = Path("outputs/baseline_eval.jsonl"), Path("outputs/coheren
 
 
 def check_same_questions(baseline: Sequence[Evaluation], coherence: Sequence[Evaluation]) -> None:
-    """InputError for a question with another text in each, or judged by another gold or another choice of sets."""
+    """InputError for a question with another text or kind in each, or judged by another gold or another choice of sets."""
     of_id = {evaluation.id: evaluation for evaluation in coherence}
     for one in baseline:
         other = of_id.get(one.id, one)  # a question that is missing is found by the comparison
@@ -32,6 +32,8 @@ def check_same_questions(baseline: Sequence[Evaluation], coherence: Sequence[Eva
             what = "text"
         elif (one.gold, one.in_platinum) != (other.gold, other.in_platinum):
             what = "gold"
+        elif one.kind != other.kind:
+            what = "kind"
         else:
             continue
         raise InputError(
@@ -49,10 +51,20 @@ def correct_by_gsm8k(evaluations: Sequence[Evaluation]) -> dict[str, bool]:
     return {evaluation.id: evaluation.gsm8k_correct for evaluation in evaluations if evaluation.gsm8k_correct is not None}
 
 
-def comparison_of(baseline: Mapping[str, bool], coherence: Mapping[str, bool], settings: CompareSettings) -> Comparison:
-    """The paired comparison by question id; InputError unless both are of the same questions, one at least."""
+def families_of(evaluations: Sequence[Evaluation]) -> dict[str, str]:
+    """The family of each question that has one, by its id: its kind."""
+    return {evaluation.id: evaluation.kind for evaluation in evaluations if evaluation.kind is not None}
+
+
+def comparison_of(
+    baseline: Mapping[str, bool], coherence: Mapping[str, bool], families: Mapping[str, str], settings: CompareSettings
+) -> Comparison:
+    """The paired comparison by question id.
+
+    InputError unless both are of the same questions, one at least, and all of these or none have a family.
+    """
     try:
-        return paired_verdict(baseline, coherence, settings.alpha, settings.confidence)
+        return paired_verdict(baseline, coherence, settings.alpha, settings.confidence, family_of=families)
     except ValueError as error:
         raise InputError(f"{BASELINE} and {COHERENCE}: {error}: run `dvc repro` for both") from error
 
@@ -96,9 +108,10 @@ def main() -> None:
     settings = load_section("compare", CompareSettings)
     baseline, coherence = read_records(BASELINE, Evaluation), read_records(COHERENCE, Evaluation)
     check_same_questions(baseline, coherence)
-    headline = comparison_of(correct_by_headline(baseline), correct_by_headline(coherence), settings)
+    families = families_of(baseline)
+    headline = comparison_of(correct_by_headline(baseline), correct_by_headline(coherence), families, settings)
     on_gsm8k = correct_by_gsm8k(baseline)
-    gsm8k = comparison_of(on_gsm8k, correct_by_gsm8k(coherence), settings).verdict if on_gsm8k else None
+    gsm8k = comparison_of(on_gsm8k, correct_by_gsm8k(coherence), families, settings).verdict if on_gsm8k else None
     write_records(Path("outputs/changed_questions.jsonl"), ChangedQuestion, changed_questions(headline, baseline, coherence))
     write_metrics(Path("metrics/verdict.json"), RunVerdict(**vars(headline.verdict), gsm8k=gsm8k))
     write_accuracy(Path("plots/accuracy.csv"), headline)

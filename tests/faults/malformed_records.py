@@ -193,6 +193,7 @@ def value_cases() -> Iterator[Case]:
     yield case("compare", evaluation, "correct", None, f"key 'correct' is null: {boolean}")
     yield case("compare", evaluation, "answer", 18, f"key 'answer' is 18: {text}")
     yield case("compare", evaluation, "n_tokens", "4", f"key 'n_tokens' is '4': {integer}")
+    yield case("compare", evaluation, "kind", " ", "key 'kind' is ' ': it must not be blank")
     yield case("compare", evaluation, "gsm8k_correct", True, "it has gsm8k_correct, but all records")
 
 
@@ -284,6 +285,10 @@ def files_that_do_not_fit() -> Iterator[Case]:
     yield Case("another question in one", "compare", record(other, 2, id="x"), other, "1 only in coherence: x", rerun)
     yield Case("another gold in one", "compare", record(other, 2, gold="-5"), one, "has another gold in each", rerun)
     yield Case("another text in one", "compare", record(other, 2, question="Why?"), one, "has another text in each", rerun)
+    yield Case("another kind in one", "compare", record(other, 2, kind="riddle"), one, "has another kind in each", rerun)
+    some_without = both(*(changed(path, partial(json_lines, kind=LACKING)) for path in (one, other)))
+    some_without = both(some_without, *(record(path, 1, kind="riddle") for path in (one, other)))
+    yield Case("a kind for one question alone", "compare", some_without, one, "has no kind, though 1 of the", rerun)
     on_both_sets = partial(json_lines, gsm8k_correct=True, in_platinum=True)
     yield Case("one evaluation on two sets", "compare", changed(other, on_both_sets), one, "has another gold in each", rerun)
     yield Case(
@@ -409,4 +414,11 @@ def metric_cases() -> Iterator[Case]:
     better = "key 'verdict' is 'better': it must be 'improved', 'worse' or 'no evidence'"
     yield at("verdict", ("verdict",), better, "better")
     yield at("verdict", ("fixed",), "key 'fixed' is -1: it must be greater than or equal to 0", -1)
+    yield at("verdict", ("families",), "key 'families' is 0: it must be greater than or equal to 1", 0)
+    for families, wrong in ((9, "'family_ci_low' is missing"), (1, "'family_ci_low' is there")):
+        lone = metric("metrics/verdict.json", "families", value=families)
+        bound = metric("metrics/verdict.json", "family_ci_low", value=None if families > 1 else 0.5)
+        high = metric("metrics/verdict.json", "family_ci_high", value=0.5)
+        yield Case(f"{families} families", "report", both(lone, bound, high), "metrics/verdict.json", wrong, again)
+    yield at("verdict", ("design_effect",), "key 'design_effect' is -1: it must be greater than or equal to 0", -1)
     yield at("verdict", ("gsm8k",), "key 'gsm8k.verdict' is missing", {})

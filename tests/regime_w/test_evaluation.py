@@ -4,7 +4,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from src.core.records import to_json
+from src.core.records import read_records, to_json, write_records
 from src.regime_w.evaluation import Accuracy, Evaluation, EvaluationMetrics, accuracy_of, evaluation_metrics, grade
 from src.regime_w.statistics import wilson_interval
 from src.regime_w.texts import PolicyText
@@ -82,6 +82,14 @@ def test_with_one_set_nothing_is_added():
     for record in (graded("#### 5"), graded("#### 4", 1)):
         assert list(to_json(record)) == keys
     assert list(to_json(graded("#### 5", gsm8k_gold="5", in_platinum=False))) == [*keys, "gsm8k_correct", "in_platinum"]
+
+
+def test_the_kind_of_a_question_goes_with_its_evaluation_and_may_be_missing(tmp_path):
+    path = tmp_path / "evaluations.jsonl"
+    records = [graded("#### 5", kind="shopping"), graded("#### 5", 1)]
+    write_records(path, Evaluation, records)
+    assert ['"kind": "shopping"' in line for line in path.read_text().splitlines()] == [True, False]
+    assert read_records(path, Evaluation) == records and [record.kind for record in records] == ["shopping", None]
 
 
 @pytest.mark.parametrize(("in_platinum", "decides"), [(None, True), (True, True), (False, False)])

@@ -1,6 +1,7 @@
 """The paired comparison, against scipy and statsmodels, and against counting by hand."""
 
 import time
+from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 from math import comb
@@ -11,6 +12,7 @@ from scipy.stats import binom, binomtest, bootstrap, norm
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
+from src.regime_w.families import bootstrap_over_families
 from src.regime_w.statistics import (
     Interval,
     difference_at_power,
@@ -312,6 +314,46 @@ def test_the_verdict_holds_what_it_is_built_from():
     assert result.difference_at_power == difference_at_power(14, 50, power=0.8)
     assert comparison.fixed_ids == tuple(sorted(f"fixed-{i}" for i in range(12)))
     assert comparison.broken_ids == ("broken-0", "broken-1")
+
+
+def test_families_are_those_of_the_compared_questions_in_any_order():
+    before, after = outcomes(12, 3, both=5)
+    family_of = {name: name[-1] for name in before} | {"another": "z"}
+    found = paired_verdict(before, after, family_of=family_of).verdict
+    differences, families = [after[i] - before[i] for i in before], [family_of[i] for i in before]
+    by_hand = bootstrap_over_families(differences, families)
+    assert found.families == by_hand.families == 10
+    assert Interval(found.family_ci_low, found.family_ci_high) == by_hand.interval
+    assert found.design_effect == by_hand.design_effect
+    backwards = paired_verdict(before, after, family_of=dict(reversed(family_of.items()))).verdict
+    assert backwards == found and paired_verdict(after, before, family_of=family_of).verdict.families == 10
+    assert paired_verdict(before, after, family_of={"another": "z"}) == paired_verdict(before, after)
+
+
+def test_a_family_for_some_questions_alone_is_refused():
+    before, after = outcomes(2, 1)
+    with pytest.raises(ValueError, match="question broken-0 has no kind, though 2 of the 3 questions have one"):
+        paired_verdict(before, after, family_of={"fixed-0": "a", "fixed-1": "a"})
+
+
+@pytest.mark.parametrize(
+    ("verdict", "low", "high", "shared"),
+    [
+        ("improved", 0.01, 0.09, True),
+        ("improved", 0.0, 0.09, False),
+        ("improved", -0.01, 0.09, False),
+        ("worse", -0.09, -0.01, True),
+        ("worse", -0.09, 0.0, False),
+        ("no evidence", -0.01, 0.09, True),
+        ("no evidence", 0.0, 0.09, True),
+        ("no evidence", 0.01, 0.09, False),
+        ("no evidence", -0.09, -0.01, False),
+    ],
+)
+def test_families_share_a_verdict_where_their_interval_says_the_same(verdict, low, high, shared):
+    found = paired_verdict(*outcomes(12, 3)).verdict
+    assert found.shared_by_families is None
+    assert replace(found, verdict=verdict, families=9, family_ci_low=low, family_ci_high=high).shared_by_families is shared
 
 
 def test_different_questions_are_refused_by_name_and_number():

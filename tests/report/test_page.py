@@ -39,6 +39,45 @@ def test_the_verdict_stands_first_with_all_that_it_rests_on():
     assert "not trained" not in text and "GSM8K" not in text
 
 
+def test_questions_that_come_in_no_families_or_in_one_have_no_interval_over_families():
+    alone, one = render(page()), render(page(verdict=replace(VERDICT, families=1)))
+    assert "\nThe questions come in no families, so there is no interval over families.\n" in alone
+    assert "\nAll questions are of one family, so there is no interval over families.\n" in one
+    for text in (alone, one):
+        assert "design effect" not in text and "does not share" not in text
+
+
+IN_FAMILIES = replace(VERDICT, families=24, family_ci_low=0.0123, family_ci_high=0.0987, design_effect=2.3456)
+
+
+def test_the_interval_over_families_stands_beside_the_verdict():
+    text = render(page(verdict=IN_FAMILIES))
+    assert (
+        "four of five such tests.\nQuestions of a family are not independent of each other: "
+        "a bootstrap over the 24 families gives an interval of +1.23 to +9.87.\n"
+        "The design effect is 2.35: so many times the variance of independent questions.\n\n| policy |"
+    ) in text
+    assert "does not share" not in text and "no interval" not in text
+    unchanged = replace(IN_FAMILIES, verdict="no evidence", family_ci_low=0.0, family_ci_high=0.0, design_effect=None)
+    text = render(page(verdict=unchanged))
+    assert "interval of +0.00 to +0.00.\n\n| policy |" in text and "design effect" not in text
+
+
+@pytest.mark.parametrize(
+    ("verdict", "low", "high", "words"),
+    [
+        ("improved", -0.01, 0.11, "not all of it lies above 0"),
+        ("worse", -0.11, 0.01, "not all of it lies below 0"),
+        ("no evidence", 0.01, 0.11, "it does not contain 0"),
+        ("no evidence", -0.11, -0.01, "it does not contain 0"),
+    ],
+)
+def test_a_verdict_that_the_families_do_not_share_says_so_and_stays(verdict, low, high, words):
+    text = render(page(verdict=replace(IN_FAMILIES, verdict=verdict, family_ci_low=low, family_ci_high=high)))
+    assert f"\n**The interval over families does not share this verdict**: {words}.\n" in text
+    assert f"## Verdict\n**{verdict}**: " in text
+
+
 @pytest.mark.parametrize(
     ("verdict", "meaning"), [("worse", "made the model worse"), ("no evidence", "That is not proof that there is none.")]
 )

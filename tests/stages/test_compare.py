@@ -72,12 +72,54 @@ def test_the_plot_has_both_accuracies_between_their_bounds(tmp_path, monkeypatch
     assert percents[0] < percents[1] < percents[2] and percents[3] < percents[4] < percents[5]
 
 
+def of_kinds(evaluations: list[Evaluation], *kinds: str) -> list[Evaluation]:
+    return [replace(evaluation, kind=kind) for evaluation, kind in zip(evaluations, kinds, strict=True)]
+
+
+KINDS = ("shop", "bake") * 5
+FAMILY_KEYS = {"families", "family_ci_low", "family_ci_high", "design_effect"}
+
+
+def test_kinds_are_families_and_leave_all_else_as_it_was(tmp_path, monkeypatch):
+    """Of either kind four of five are fixed; of the others one is broken (shop), one is right in both (bake)."""
+    without = run_compare(tmp_path / "without", monkeypatch)
+    found = run_compare(tmp_path / "with", monkeypatch, of_kinds(BASELINE, *KINDS), of_kinds(COHERENCE, *KINDS))
+    assert (found.families, found.family_ci_low, found.family_ci_high) == (2, 0.6, 0.8)
+    # The kinds' means are 0.6 and 0.8, so two draws have a variance of 0.005; ten questions alone one of 0.9/10 - 0.49/10.
+    assert found.design_effect == pytest.approx(0.005 / 0.041, rel=0.06)
+    assert vars(without) == vars(found) | dict.fromkeys(FAMILY_KEYS)
+    written = [json.loads((tmp_path / name / "metrics/verdict.json").read_text()) for name in ("without", "with")]
+    assert written[1].keys() - written[0].keys() == FAMILY_KEYS
+
+
+def test_all_of_one_kind_are_one_family_without_an_interval(tmp_path, monkeypatch):
+    one = ["shop"] * 10
+    found = run_compare(tmp_path, monkeypatch, of_kinds(BASELINE, *one), of_kinds(COHERENCE, *one))
+    assert (found.families, found.family_ci_low, found.family_ci_high, found.design_effect) == (1, None, None, None)
+
+
+def test_the_interval_over_families_has_the_confidence_of_the_params(tmp_path, monkeypatch):
+    kinds = [of_kinds(side, *KINDS) for side in (BASELINE, COHERENCE)]
+    found = run_compare(tmp_path, monkeypatch, *kinds, compare={"alpha": 0.05, "confidence": 0.4})
+    assert (found.family_ci_low, found.family_ci_high) == (0.7, 0.7)
+
+
+def test_a_question_without_a_kind_among_others_with_one_is_refused_by_name(tmp_path, monkeypatch):
+    kinds = ["shop"] * 10
+    sides = [of_kinds(side, *kinds) for side in (BASELINE, COHERENCE)]
+    sides = [[*side[:3], replace(side[3], kind=None), *side[4:]] for side in sides]
+    with pytest.raises(InputError, match="question test-3 has no kind, though 9 of the 10 questions have one.*run `dvc repro`"):
+        run_compare(tmp_path, monkeypatch, *sides)
+    assert not (tmp_path / "metrics").exists()
+
+
 @pytest.mark.parametrize(
     ("other", "message"),
     [
         (COHERENCE[:-1], "1 only in baseline: test-9"),
         ([replace(COHERENCE[0], id="x"), *COHERENCE[1:]], "1 only in coherence: x"),
         ([replace(COHERENCE[0], gold="6"), *COHERENCE[1:]], "question test-0 has another gold in each evaluation"),
+        (of_kinds(COHERENCE, *KINDS), "question test-0 has another kind in each evaluation"),
         ([replace(COHERENCE[0], question="Why?"), *COHERENCE[1:]], "question test-0 has another text in each evaluation"),
     ],
 )

@@ -77,6 +77,13 @@ def test_the_verdict_is_platinums_and_gsm8ks_stands_apart(tmp_path, monkeypatch)
     assert "On all 4 questions of GSM8K's own test" in render(page(verdict=verdict))
 
 
+def test_questions_of_gsm8k_come_in_no_families(tmp_path, monkeypatch):
+    verdict = run_compare(tmp_path, monkeypatch, evaluation(False, False, True, True), evaluation(True, True, True, True))
+    assert verdict.families is None and verdict.gsm8k is not None and verdict.gsm8k.families is None
+    assert "famil" not in (tmp_path / "metrics/verdict.json").read_text()
+    assert "The questions come in no families, so there is no interval over families.\n" in render(page(verdict=verdict))
+
+
 def test_with_one_set_there_is_one_verdict(tmp_path, monkeypatch):
     records = [answer(0, "#### 5"), answer(1, "#### 4")]
     verdict = run_compare(tmp_path, monkeypatch, records, records)
