@@ -26,7 +26,7 @@ from src.core.files import write_text
 from src.core.params import load_value, profile_path
 from src.core.shapes import Faults, check_json
 from src.ops.git import git
-from src.regime_w.preferences import PairMetrics
+from src.regime_w.pair_metrics import PairMetrics
 from src.regime_w.statistics import holm
 from src.regime_w.verdict import RunVerdict
 from src.report.figures import Estimate, draw_estimates

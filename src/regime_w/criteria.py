@@ -7,7 +7,7 @@ from pydantic import Field
 
 from src.core.shapes import Count, Share
 from src.regime_w.arms import ARM_NAMES
-from src.regime_w.preferences import PairMetrics
+from src.regime_w.pair_metrics import PairMetrics
 from src.regime_w.rollout_metrics import RolloutMetrics
 from src.regime_w.training_metrics import TrainMetrics
 from src.regime_w.verdict import Verdict
@@ -87,15 +87,17 @@ def _rollouts(rollouts: RolloutMetrics) -> Criterion:
 
 def _pairs(prefs: PairMetrics, settings: CriteriaSettings) -> Criterion:
     pairs = prefs.pairs
-    share = prefs.correctness_pairs / pairs if pairs else 0.0
+    # Of different answers, whether gold labels decide them or not.
+    name = "consensus" if prefs.consensus_pairs else "correctness"
+    share = prefs.correctness_share + prefs.consensus_share
     # Rounded against the last bits of a difference such as 0.7 - 0.55.
     near = round(abs(share - settings.correctness_share), 12) <= settings.share_tolerance
     return Criterion(
         "pairs",
         settings.min_pairs <= pairs <= settings.max_pairs and near,
         f"{settings.min_pairs:,} to {settings.max_pairs:,} pairs, {settings.correctness_share:.0%} "
-        f"± {settings.share_tolerance:.0%} of them correctness",
-        f"{pairs:,} pairs, {share:.1%} correctness" if pairs else "no pairs",
+        f"± {settings.share_tolerance:.0%} of them {name}",
+        f"{pairs:,} pairs, {share:.1%} {name}" if pairs else "no pairs",
     )
 
 

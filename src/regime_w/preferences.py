@@ -1,22 +1,23 @@
 """Preference pairs for direct preference optimisation (Rafailov et al. 2023, arXiv:2305.18290).
 
-Correctness comes first: a correct trajectory is preferred to an incorrect one. Among the correct, the
-one of higher reward is preferred, where the rewards differ enough. The probe CF1 makes no pair, since it
-answers an altered story, and equal texts make none, since nothing can be learned from them.
+With gold labels correctness comes first: a correct trajectory is preferred to an incorrect one; then, among the correct, the
+more coherent to the less. Without labels the trajectories of one question judge each other: of two with different answers the
+one of higher reward is preferred, and of two with the same answer likewise. The probe CF1 makes no pair, since it answers an
+altered story, and equal texts make none, since nothing can be learned from them.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import ClassVar, Literal
 
-from src.core.shapes import Count, FilledText, NonNegative, Share, Text
+from src.core.shapes import Count, FilledText, NonNegative, Text
 from src.regime_w.arms import ARM_NAMES, PERSONA_OF, PROBE_A, PROBE_CF1, ArmName
 from src.regime_w.reading import count_tokens
 from src.regime_w.scoring import Rollout, ScoredTrajectory, by_arm
 
-PairType = Literal["correctness", "coherence"]
+PairType = Literal["correctness", "consensus", "coherence"]
 PAIRING_ARMS: tuple[ArmName, ...] = tuple(arm for arm in ARM_NAMES if arm != PROBE_CF1)
 
 
@@ -24,14 +25,22 @@ PAIRING_ARMS: tuple[ArmName, ...] = tuple(arm for arm in ARM_NAMES if arm != PRO
 class PrefsSettings:
     """Which pairs are built, the section `prefs` of params.yaml.
 
+    labels                 what decides a pair of different answers. `gold`: the gold answer, which also says whose texts make
+                           coherence pairs; `none`: the reward, and no gold answer anywhere. Two controls, without coherence
+                           pairs: `random`, a hash decides; `steps`, the text with reasoning is preferred to the bare answer
     prompt                 `canonical`: every pair is asked by the canonical prompt; `own`: by the
                            chosen arm's own, and both arms are of one persona
-    max_correctness_pairs  a question
+    coherence_by           what decides a coherence pair: the higher reward, or (controls) the shorter or the longer reasoning
+    correctness_by         which correctness pairs a cap keeps: by a hash of question and arms, or the widest margin of reward
+    max_correctness_pairs  a question; of different answers, whatever decides them
     max_coherence_pairs    a question
-    min_reward_gap         rewards must differ by more than this for a coherence pair
+    min_reward_gap         rewards must differ by more than this where they decide a pair
     """
 
+    labels: Literal["gold", "none", "random", "steps"]
     prompt: Literal["canonical", "own"]
+    coherence_by: Literal["reward", "shorter", "longer"]
+    correctness_by: Literal["hash", "margin"]
     max_correctness_pairs: Count
     max_coherence_pairs: Count
     min_reward_gap: NonNegative
@@ -39,7 +48,11 @@ class PrefsSettings:
 
 @dataclass(frozen=True)
 class Pair:
-    """A record of data/coherence_preferences.jsonl."""
+    """A record of data/coherence_preferences.jsonl.
+
+    pair_type   `correctness`: the chosen side is correct, the rejected one is not; `consensus`: of different answers, by
+                another rule; `coherence`: both have the same answer, with gold labels the correct one
+    """
 
     IDENTITY: ClassVar[tuple[str, ...]] = ("question_id", "chosen_arm", "rejected_arm")
     MAY_BE_EMPTY: ClassVar[bool] = True  # a base that is right about all or nothing gives no pair
@@ -57,51 +70,46 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class PairMetrics:
-    """metrics/prefs.json. Shares are of all pairs; without any pair, shares and mean are 0.
+class _Couple:
+    """Two trajectories of one question, of which the first is preferred."""
 
-    questions_all_correct          over the ten trajectories that can make pairs, as questions_all_wrong
-    mean_length_difference_tokens  chosen less rejected, in tokens of the scores, without the answer
-    pairs_rejected_without_answer  pairs that teach format rather than mathematics
-    """
+    question_id: str
+    chosen: ScoredTrajectory
+    rejected: ScoredTrajectory
 
-    questions: Count
-    pairs: Count
-    correctness_pairs: Count
-    coherence_pairs: Count
-    correctness_share: Share
-    coherence_share: Share
-    questions_all_correct: Count
-    questions_all_wrong: Count
-    questions_without_pair: Count
-    mean_length_difference_tokens: float
-    pairs_rejected_without_answer: Count
+    @property
+    def margin(self) -> float:
+        """By how much the chosen side's reward is higher. Rounded: margins that differ in their last bits are equal."""
+        return round(self.chosen.reward - self.rejected.reward, 9)
+
+    @property
+    def hash_key(self) -> bytes:
+        """Looks random and depends on question and arms alone, in every process the same."""
+        return _digest(f"{self.chosen.arm_name}:{self.rejected.arm_name}:{self.question_id}")
 
 
-def _hash_key(question_id: str, chosen_arm: ArmName, rejected_arm: ArmName) -> bytes:
-    """A sort key that looks random and depends on these three alone, in every process the same."""
-    # Arm names hold no colon, so no two triples share a text.
-    return hashlib.sha256(f"{chosen_arm}:{rejected_arm}:{question_id}".encode()).digest()
-
-
-def _may_pair(one: ScoredTrajectory, other: ScoredTrajectory, settings: PrefsSettings) -> bool:
-    if one.text == other.text:
-        return False
-    return settings.prompt == "canonical" or PERSONA_OF[one.arm_name] == PERSONA_OF[other.arm_name]
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
 
 
 def build_pairs(rollout: Rollout, settings: PrefsSettings) -> list[Pair]:
-    """The pairs of one question: correctness pairs in arm order, then coherence pairs, widest gap first.
+    """The pairs of one question: those of different answers, then coherence pairs, widest gap first.
 
     The prompt of every pair is that of `wolfram_standard` as the model read it, template included, unless settings.prompt is
-    `own`. Over its cap, correctness pairs are sampled by a hash of question id and arm names, so that no arm is favoured and
-    the sample depends on nothing else; coherence pairs keep the widest gaps, ties by that hash.
+    `own`. A cap keeps the widest margins, ties by a hash of question id and arm names, or samples by that hash alone, so that
+    no arm is favoured and the sample depends on nothing else; what is so sampled stands in arm order.
     """
     of_arm = by_arm(rollout.trajectories)
     candidates = [of_arm[arm] for arm in PAIRING_ARMS]
     canonical_prompt = of_arm[PROBE_A].prompt
+    couples = [
+        _Couple(rollout.question_id, one, other)
+        for one, other in combinations(candidates, 2)
+        if one.text != other.text and (settings.prompt == "canonical" or PERSONA_OF[one.arm_name] == PERSONA_OF[other.arm_name])
+    ]
 
-    def pair(chosen: ScoredTrajectory, rejected: ScoredTrajectory, pair_type: PairType) -> Pair:
+    def pair(couple: _Couple, pair_type: PairType) -> Pair:
+        chosen, rejected = couple.chosen, couple.rejected
         return Pair(
             question_id=rollout.question_id,
             question=rollout.question,
@@ -115,94 +123,96 @@ def build_pairs(rollout: Rollout, settings: PrefsSettings) -> list[Pair]:
             rejected_reward=rejected.reward,
         )
 
-    correctness = [pair(*two, "correctness") for two in _correctness_couples(candidates, settings)]
-    coherence = [pair(*two, "coherence") for two in _coherence_couples(candidates, settings)]
+    first: PairType = "correctness" if settings.labels == "gold" else "consensus"
     return [
-        *_sampled_by_hash(correctness, settings.max_correctness_pairs),
-        *_widest(coherence, settings.max_coherence_pairs),
+        *(pair(couple, first) for couple in _of_different_answers(couples, settings)),
+        *(pair(couple, "coherence") for couple in _coherent(couples, settings)),
     ]
 
 
-Couple = tuple[ScoredTrajectory, ScoredTrajectory]
+# --- pairs of different answers ---
 
 
-def _correctness_couples(candidates: Sequence[ScoredTrajectory], settings: PrefsSettings) -> list[Couple]:
-    """Every (correct, incorrect) couple that may pair."""
-    correct = [t for t in candidates if t.correct]
-    incorrect = [t for t in candidates if not t.correct]
-    return [(c, i) for c in correct for i in incorrect if _may_pair(c, i, settings)]
+def _of_different_answers(couples: Sequence[_Couple], settings: PrefsSettings) -> list[_Couple]:
+    prefer = {"gold": _correct_first, "none": _higher_reward_first, "random": _hash_first, "steps": _steps_first}
+    preferred = [ordered for couple in couples if (ordered := prefer[settings.labels](couple, settings)) is not None]
+    by_margin = settings.labels == "none" or (settings.labels == "gold" and settings.correctness_by == "margin")
+    sample = _widest if by_margin else _sampled_by_hash
+    return sample(preferred, settings.max_correctness_pairs)
 
 
-def _coherence_couples(candidates: Sequence[ScoredTrajectory], settings: PrefsSettings) -> list[Couple]:
-    """Every (higher, lower) couple of correct trajectories that differ in reward by more than the gap."""
-    correct = [t for t in candidates if t.correct]
-    ordered = (sorted(two, key=lambda t: -t.reward) for two in combinations(correct, 2))
-    return [
-        (high, low)
-        for high, low in ordered
-        if high.reward - low.reward > settings.min_reward_gap and _may_pair(high, low, settings)
-    ]
+def _swapped(couple: _Couple) -> _Couple:
+    return _Couple(couple.question_id, couple.rejected, couple.chosen)
 
 
-def _sampled_by_hash(pairs: list[Pair], cap: int) -> list[Pair]:
-    of_key = {_hash_key(p.question_id, p.chosen_arm, p.rejected_arm): p for p in pairs}
-    kept = {(p.chosen_arm, p.rejected_arm) for _, p in sorted(of_key.items())[:cap]}
-    return [p for p in pairs if (p.chosen_arm, p.rejected_arm) in kept]
+def _answers_differ(couple: _Couple) -> bool:
+    """Whether the answers differ, or one has none; two without an answer have nothing to tell them apart."""
+    return couple.chosen.answer != couple.rejected.answer
 
 
-def _widest(pairs: list[Pair], cap: int) -> list[Pair]:
-    def place(p: Pair) -> tuple[float, bytes]:
-        # Rounded: gaps that are equal but for the last bits are a tie, whatever the order of the sums.
-        gap = round(p.chosen_reward - p.rejected_reward, 9)
-        return -gap, _hash_key(p.question_id, p.chosen_arm, p.rejected_arm)
-
-    return sorted(pairs, key=place)[:cap]
+def _correct_first(couple: _Couple, settings: PrefsSettings) -> _Couple | None:
+    if couple.chosen.correct == couple.rejected.correct:
+        return None
+    return couple if couple.chosen.correct else _swapped(couple)
 
 
-# --- metrics ---
+def _higher_reward_first(couple: _Couple, settings: PrefsSettings) -> _Couple | None:
+    """The higher must have an answer, and be higher by more than the gap."""
+    ordered = couple if couple.chosen.reward > couple.rejected.reward else _swapped(couple)
+    far = ordered.chosen.reward - ordered.rejected.reward > settings.min_reward_gap
+    return ordered if _answers_differ(couple) and ordered.chosen.answer is not None and far else None
 
 
-class PairTally:
-    """The metrics of questions and their pairs that come one after the other."""
-
-    def __init__(self) -> None:
-        self._questions = self._all_correct = self._all_wrong = self._without_pair = 0
-        self._pairs = self._correctness = self._difference = self._unanswered = 0
-
-    def add(self, rollout: Rollout, pairs: Sequence[Pair]) -> None:
-        """Count a question and its pairs."""
-        correct = _correct(rollout)
-        self._questions += 1
-        self._all_correct += all(correct)
-        self._all_wrong += not any(correct)
-        if not pairs:
-            self._without_pair += 1
-            return  # saves reading texts that no pair needs
-        lengths = {t.arm_name: count_tokens(t.text) for t in rollout.trajectories}
-        answers = {t.arm_name: t.answer for t in rollout.trajectories}
-        self._pairs += len(pairs)
-        self._correctness += sum(pair.pair_type == "correctness" for pair in pairs)
-        self._difference += sum(lengths[pair.chosen_arm] - lengths[pair.rejected_arm] for pair in pairs)
-        self._unanswered += sum(answers[pair.rejected_arm] is None for pair in pairs)
-
-    def metrics(self) -> PairMetrics:
-        coherence, of_all = self._pairs - self._correctness, max(self._pairs, 1)
-        return PairMetrics(
-            questions=self._questions,
-            pairs=self._pairs,
-            correctness_pairs=self._correctness,
-            coherence_pairs=coherence,
-            correctness_share=self._correctness / of_all,
-            coherence_share=coherence / of_all,
-            questions_all_correct=self._all_correct,
-            questions_all_wrong=self._all_wrong,
-            questions_without_pair=self._without_pair,
-            mean_length_difference_tokens=self._difference / of_all,
-            pairs_rejected_without_answer=self._unanswered,
-        )
+def _hash_first(couple: _Couple, settings: PrefsSettings) -> _Couple | None:
+    if not _answers_differ(couple):
+        return None
+    # Another text than that of the cap's hash, which would then keep one side more often.
+    even = _digest(f"side:{couple.chosen.arm_name}:{couple.rejected.arm_name}:{couple.question_id}")[-1] % 2 == 0
+    return couple if even else _swapped(couple)
 
 
-def _correct(rollout: Rollout) -> list[bool]:
-    """Whether each of the trajectories that can make pairs is correct."""
-    of_arm = by_arm(rollout.trajectories)
-    return [of_arm[arm].correct for arm in PAIRING_ARMS]
+def _steps_first(couple: _Couple, settings: PrefsSettings) -> _Couple | None:
+    has_steps = count_tokens(couple.chosen.text) > 0
+    if not _answers_differ(couple) or has_steps == (count_tokens(couple.rejected.text) > 0):
+        return None
+    return couple if has_steps else _swapped(couple)
+
+
+# --- coherence pairs ---
+
+
+def _coherent(couples: Sequence[_Couple], settings: PrefsSettings) -> list[_Couple]:
+    """Of two correct trajectories, or without labels of two with the same answer, the more coherent first."""
+    if settings.labels == "gold":
+        alike = [couple for couple in couples if couple.chosen.correct and couple.rejected.correct]
+    elif settings.labels == "none":
+        alike = [couple for couple in couples if couple.chosen.answer is not None and not _answers_differ(couple)]
+    else:
+        return []
+    if settings.coherence_by == "reward":
+        ordered = [couple if couple.chosen.reward > couple.rejected.reward else _swapped(couple) for couple in alike]
+        far = [c for c in ordered if c.chosen.reward - c.rejected.reward > settings.min_reward_gap]
+        return _widest(far, settings.max_coherence_pairs)
+    sign = 1 if settings.coherence_by == "longer" else -1
+
+    def difference(couple: _Couple) -> int:
+        """Tokens by which the chosen side is the longer, or the shorter where that is wanted."""
+        return sign * (count_tokens(couple.chosen.text) - count_tokens(couple.rejected.text))
+
+    ordered = [couple if difference(couple) > 0 else _swapped(couple) for couple in alike]
+    return _widest([c for c in ordered if difference(c) > 0], settings.max_coherence_pairs, difference)
+
+
+# --- caps ---
+
+
+def _sampled_by_hash(couples: Sequence[_Couple], cap: int) -> list[_Couple]:
+    """In the order in which they come, which is that of the arms."""
+    kept = {couple.hash_key for couple in sorted(couples, key=lambda couple: couple.hash_key)[:cap]}
+    return [couple for couple in couples if couple.hash_key in kept]
+
+
+def _widest(
+    couples: Sequence[_Couple], cap: int, width: Callable[[_Couple], float] = lambda couple: couple.margin
+) -> list[_Couple]:
+    return sorted(couples, key=lambda couple: (-width(couple), couple.hash_key))[:cap]

@@ -11,7 +11,7 @@ from typing import Any
 
 from src.regime_w.criteria import Criterion
 from src.regime_w.evaluation import EvaluationMetrics
-from src.regime_w.preferences import PairMetrics
+from src.regime_w.pair_metrics import PairMetrics, PairTypes
 from src.regime_w.rollout_metrics import RolloutMetrics
 from src.regime_w.training_metrics import TrainMetrics
 from src.regime_w.verdict import RunVerdict
@@ -38,6 +38,7 @@ class Page:
     criteria: tuple[Criterion, ...]
     rollouts: RolloutMetrics
     prefs: PairMetrics
+    pair_types: PairTypes
     train: TrainMetrics
 
 

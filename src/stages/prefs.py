@@ -1,9 +1,10 @@
-"""Stage `prefs`: preference pairs, correct over incorrect, then coherent over less coherent.
+"""Stage `prefs`: preference pairs, correct over incorrect, then coherent over less coherent; or coherent over less alone.
 
 Reads   data/regime_w_rollouts.jsonl
 Writes  data/coherence_preferences.jsonl  a pair a line
         data/training_pairs.jsonl         prompt, chosen and rejected alone, sorted: all that stage `train` reads of a pair
         metrics/prefs.json                pairs by type, and the questions that gave none
+        metrics/pair_types.json           of each type, how often the chosen side is correct, shorter and longer
 Params  prefs
 """
 
@@ -14,7 +15,8 @@ from src.core.command import command_line
 from src.core.files import SortedOnDisk
 from src.core.params import load_section
 from src.core.records import stream_records, write_metrics, write_records
-from src.regime_w.preferences import Pair, PairMetrics, PairTally, PrefsSettings, build_pairs
+from src.regime_w.pair_metrics import PairMetrics, PairTally
+from src.regime_w.preferences import Pair, PrefsSettings, build_pairs
 from src.regime_w.scoring import Rollout
 from src.stages import run_stage
 from src.training.pairs import PAIRS, TrainingPair
@@ -34,11 +36,15 @@ def built(settings: PrefsSettings, tally: PairTally, texts: SortedOnDisk[tuple[s
 
 def pair_warnings(metrics: PairMetrics, settings: PrefsSettings) -> list[str]:
     """What makes the pairs teach less than they could, a line each with the likely cause."""
-    if metrics.coherence_pairs or not metrics.pairs:
+    wanted = settings.labels in ("gold", "none") and settings.max_coherence_pairs > 0
+    if metrics.coherence_pairs or not metrics.pairs or not wanted:
         return []
+    alike = "correct trajectories" if settings.labels == "gold" else "trajectories with the same answer"
+    differ = "whose rewards differ" if settings.coherence_by == "reward" else "of different length"
+    enough = f" by more than prefs.min_reward_gap = {settings.min_reward_gap}" if settings.coherence_by == "reward" else ""
     return [
-        "no coherence pair: no question has two correct trajectories whose rewards differ by more than prefs.min_reward_gap = "
-        f"{settings.min_reward_gap}; {metrics.questions_all_wrong} questions have no correct one at all"
+        f"no coherence pair: no question has two {alike} {differ}{enough}; "
+        f"{metrics.questions_all_wrong} questions have no correct one at all"
     ]
 
 
@@ -52,6 +58,7 @@ def main() -> None:
         write_records(PAIRS, TrainingPair, (TrainingPair(*three) for three in texts))
     metrics = tally.metrics()
     write_metrics(Path("metrics/prefs.json"), metrics)
+    write_metrics(Path("metrics/pair_types.json"), tally.types())
     for warning in pair_warnings(metrics, settings):
         print(f"prefs: warning: {warning}")
 

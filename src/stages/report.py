@@ -19,7 +19,7 @@ from src.core.shapes import Seed
 from src.regime_w.compare_settings import CompareSettings
 from src.regime_w.criteria import CriteriaSettings, criteria_metrics, judge
 from src.regime_w.evaluation import EvaluationMetrics
-from src.regime_w.preferences import PairMetrics
+from src.regime_w.pair_metrics import PairMetrics, PairTypes
 from src.regime_w.rollout_metrics import RolloutMetrics
 from src.regime_w.training_metrics import TrainMetrics
 from src.regime_w.verdict import RunVerdict
@@ -49,6 +49,7 @@ def main() -> None:
     settings = load_section("criteria", CriteriaSettings)
     rollouts = read_metrics(METRICS / "rollouts.json", RolloutMetrics)
     prefs = read_metrics(METRICS / "prefs.json", PairMetrics)
+    pair_types = read_metrics(METRICS / "pair_types.json", PairTypes)
     train = read_metrics(METRICS / "train.json", TrainMetrics)
     verdict = read_metrics(METRICS / "verdict.json", RunVerdict)
     baseline = read_metrics(METRICS / "baseline.json", EvaluationMetrics)
@@ -66,6 +67,7 @@ def main() -> None:
         criteria=tuple(criteria),
         rollouts=rollouts,
         prefs=prefs,
+        pair_types=pair_types,
         train=train,
     )
     text = render(page)

@@ -11,7 +11,7 @@ from src.core.errors import InputError
 from src.core.files import write_text
 from src.core.records import write_metrics
 from src.ops.sweep import Outcome, Point, collect, draw, page, read_points, remove_experiment
-from src.regime_w.preferences import PairMetrics
+from src.regime_w.pair_metrics import PairMetrics
 from src.regime_w.verdict import RunVerdict
 
 ROOT = Path(__file__).parents[2]
@@ -34,9 +34,12 @@ PAIRS = PairMetrics(
     questions=500,
     pairs=4464,
     correctness_pairs=3289,
+    consensus_pairs=0,
     coherence_pairs=1175,
     correctness_share=3289 / 4464,
+    consensus_share=0.0,
     coherence_share=1175 / 4464,
+    chosen_correct_share=1.0,
     questions_all_correct=1,
     questions_all_wrong=1,
     questions_without_pair=2,

@@ -9,7 +9,7 @@ from src.core.params import from_value, load_section
 from src.core.records import to_json
 from src.regime_w.arms import ARM_NAMES
 from src.regime_w.criteria import CriteriaMetrics, CriteriaSettings, Criterion, criteria_metrics, judge
-from src.regime_w.preferences import PairMetrics
+from src.regime_w.pair_metrics import PairMetrics
 from src.regime_w.rollout_metrics import ArmAccuracy, Distribution, RolloutMetrics
 from src.regime_w.training_metrics import EpochLoss, GradientNorm, Preflight, TrainMetrics
 from src.regime_w.verdict import Verdict
@@ -32,9 +32,12 @@ PREFS = PairMetrics(
     questions=500,
     pairs=4000,
     correctness_pairs=2800,
+    consensus_pairs=0,
     coherence_pairs=1200,
     correctness_share=0.7,
+    consensus_share=0.0,
     coherence_share=0.3,
+    chosen_correct_share=1.0,
     questions_all_correct=10,
     questions_all_wrong=10,
     questions_without_pair=15,

@@ -9,11 +9,19 @@ import pytest
 from src.core.params import from_value, load_section
 from src.core.records import to_json
 from src.regime_w.arms import ARM_NAMES, PERSONA_OF, PROBE_A, PROBE_A_PRIME, PROBE_CF1
-from src.regime_w.preferences import PAIRING_ARMS, Pair, PairMetrics, PairTally, PrefsSettings, build_pairs
+from src.regime_w.preferences import PAIRING_ARMS, Pair, PrefsSettings, build_pairs
 from src.regime_w.scoring import ScoredTrajectory
 from tests.regime_w.builders import rollout, scored
 
-GUIDE = PrefsSettings(prompt="canonical", max_correctness_pairs=18, max_coherence_pairs=4, min_reward_gap=0.01)
+GUIDE = PrefsSettings(
+    labels="gold",
+    prompt="canonical",
+    coherence_by="reward",
+    correctness_by="hash",
+    max_correctness_pairs=18,
+    max_coherence_pairs=4,
+    min_reward_gap=0.01,
+)
 ALL = replace(GUIDE, max_correctness_pairs=1000, max_coherence_pairs=1000)
 
 
@@ -69,8 +77,8 @@ def test_coherence_pairs_are_of_correct_trajectories_that_differ_enough():
     assert (pairs[0].chosen_reward, pairs[0].rejected_reward) == (0.75, 0.5)
 
 
-def test_what_a_whole_question_is_worth_moves_no_pair():
-    """s_end, s_path and s_cf are alike on both sides of a pair, so their weights cannot choose."""
+def test_what_all_trajectories_of_a_question_share_moves_no_pair():
+    """So the scores of a question, which `scoring.credit: question` puts into rewards, cannot choose."""
     rewards = {arm: place / 16 for place, arm in enumerate(ARM_NAMES)}
     raised = {arm: reward + 0.5 for arm, reward in rewards.items()}
     right = ARM_NAMES[2:7]
@@ -101,6 +109,104 @@ def test_equal_texts_make_no_pair():
     assert ("wolfram_0", "maudlin_2") in pairs
 
 
+# --- without labels ---
+
+UNLABELLED = replace(ALL, labels="none", max_coherence_pairs=0)
+
+
+def with_answers(answers: dict[str, str | None], rewards: dict[str, float], **values) -> list[ScoredTrajectory]:
+    """Eleven trajectories: `answers` by arm, "9" for every other arm, with a reward of 0.5 unless told otherwise."""
+    return [scored(arm, f"by {arm}", answer=answers.get(arm, "9"), reward=rewards.get(arm, 0.5), **values) for arm in ARM_NAMES]
+
+
+def test_without_labels_the_higher_reward_is_chosen_of_two_different_answers():
+    of_question = with_answers({"wolfram_0": "7", "wolfram_1": "8"}, {"wolfram_0": 0.8, "wolfram_1": 0.3})
+    pairs = build(of_question, UNLABELLED)
+    rest = set(PAIRING_ARMS) - {"wolfram_0", "wolfram_1"}
+    assert {pair.pair_type for pair in pairs} == {"consensus"}
+    assert couples(pairs) == {("wolfram_0", "wolfram_1"), *(("wolfram_0", r) for r in rest), *((r, "wolfram_1") for r in rest)}
+
+
+def test_without_labels_a_text_without_an_answer_is_never_chosen_and_two_make_no_pair():
+    of_question = with_answers(dict.fromkeys(("wolfram_0", "wolfram_1"), None), {"wolfram_0": 0.8, "wolfram_1": 0.3})
+    assert couples(build(of_question, UNLABELLED)) == {(r, "wolfram_1") for r in set(PAIRING_ARMS) - {"wolfram_0", "wolfram_1"}}
+
+
+def test_without_labels_rewards_must_differ_by_more_than_the_gap():
+    of_question = with_answers({"wolfram_0": "7"}, {"wolfram_0": 0.75})
+    assert build(of_question, replace(UNLABELLED, min_reward_gap=0.25)) == []
+    assert len(build(of_question, replace(UNLABELLED, min_reward_gap=0.125))) == len(PAIRING_ARMS) - 1
+
+
+def test_without_labels_the_cap_keeps_the_widest_margins():
+    rewards = {arm: place / 16 for place, arm in enumerate(ARM_NAMES)}
+    of_question = with_answers({arm: str(place % 3) for place, arm in enumerate(ARM_NAMES)}, rewards)
+    every = build(of_question, UNLABELLED)
+    kept = build(of_question, replace(UNLABELLED, max_correctness_pairs=5))
+    assert kept == every[:5]
+    margins = [pair.chosen_reward - pair.rejected_reward for pair in every]
+    assert margins == sorted(margins, reverse=True) and len(every) > 18
+
+
+def test_without_labels_coherence_pairs_are_of_two_with_the_same_answer_whether_right_or_wrong():
+    only = replace(ALL, labels="none", max_correctness_pairs=0)
+    of_question = with_answers({"wolfram_0": "7", "wolfram_1": "7", "wolfram_2": None, "wolfram_3": None},
+                               {"wolfram_0": 0.8, "wolfram_3": 0.9, "maudlin_0": 0.6}, correct=False)  # fmt: skip
+    pairs = build(of_question, only)
+    rest = set(PAIRING_ARMS) - {"wolfram_0", "wolfram_1", "wolfram_2", "wolfram_3", "maudlin_0"}
+    assert couples(pairs) == {("wolfram_0", "wolfram_1"), *(("maudlin_0", r) for r in rest)}
+    assert {pair.pair_type for pair in pairs} == {"coherence"}
+
+
+@pytest.mark.parametrize("labels", ["none", "random", "steps"])
+def test_without_gold_labels_the_gold_answer_changes_nothing(labels: str):
+    random = Random(11)
+    settings = replace(GUIDE, labels=labels, max_correctness_pairs=7, max_coherence_pairs=2)
+    found = 0
+    for number in range(50):
+        of_question = [
+            scored(arm, random.choice(["", "so ", "so it is "]) + f"Answer: {number}", answer=answer, reward=random.random())
+            for arm in ARM_NAMES
+            for answer in [random.choice(["1", "2", None])]
+        ]
+        regraded = [replace(t, correct=random.random() < 0.5) for t in of_question]
+        one = build_pairs(rollout(of_question, gold="1"), settings)
+        assert one == build_pairs(rollout(regraded, gold="2"), settings)
+        found += len(one)
+    assert found > 100
+
+
+# --- controls ---
+
+
+def test_random_sides_are_of_different_answers_and_fall_evenly():
+    first = 0
+    for number in range(400):
+        answers = {"wolfram_0": "7", "wolfram_1": None, "wolfram_2": None}
+        pairs = build(with_answers(answers, {"wolfram_0": 0.9}), replace(GUIDE, labels="random"), f"question {number}")
+        assert {pair.pair_type for pair in pairs} == {"consensus"} and len(pairs) == 18
+        either = {frozenset(couple) for couple in couples(pairs)}
+        assert len(either) == 18 and frozenset(("wolfram_1", "wolfram_2")) not in either
+        first += sum(pair.chosen_arm in answers for pair in pairs)
+    assert 3400 < first < 3800  # of 7,200, about half; the deviation is 42
+
+
+def test_steps_are_preferred_to_a_bare_answer_of_another_value_and_nothing_else_counts():
+    texts = {"wolfram_0": "Answer: 7", "wolfram_1": "Answer: 9"}
+    of_question = [replace(t, text=texts.get(t.arm_name, t.text)) for t in with_answers({"wolfram_0": "7"}, {"wolfram_0": 1.0})]
+    pairs = build(of_question, replace(ALL, labels="steps"))
+    assert couples(pairs) == {(arm, "wolfram_0") for arm in set(PAIRING_ARMS) - {"wolfram_0", "wolfram_1"}}
+    assert {pair.pair_type for pair in pairs} == {"consensus"}
+
+
+def test_coherence_by_length_looks_at_length_alone():
+    texts = {"wolfram_0": "a\nAnswer: 1", "wolfram_1": "a b c\nAnswer: 1", "wolfram_2": "d e f\nAnswer: 1"}
+    of_question = trajectories(tuple(texts), {"wolfram_0": 0.9}, texts)
+    by = {rule: replace(ALL, coherence_by=rule, max_correctness_pairs=0) for rule in ("shorter", "longer")}
+    assert couples(build(of_question, by["shorter"])) == {("wolfram_0", "wolfram_1"), ("wolfram_0", "wolfram_2")}
+    assert couples(build(of_question, by["longer"])) == {("wolfram_1", "wolfram_0"), ("wolfram_2", "wolfram_0")}
+
+
 # --- caps ---
 
 
@@ -127,6 +233,15 @@ def test_caps_keep_the_same_pairs_in_any_order_of_trajectories():
         random.shuffle(of_question)
         object.__setattr__(shuffled, "trajectories", tuple(of_question))  # which no Rollout that is read or made can be
         assert build_pairs(shuffled, settings) == pairs
+
+
+def test_correctness_by_margin_keeps_the_widest_rewards():
+    rewards = {arm: place / 16 for place, arm in enumerate(ARM_NAMES)}
+    of_question = trajectories(PAIRING_ARMS[3:6], rewards)
+    margin = replace(GUIDE, correctness_by="margin", max_coherence_pairs=0, max_correctness_pairs=4)
+    gaps = sorted((pair.chosen_reward - pair.rejected_reward for pair in build(of_question, ALL)
+                   if pair.pair_type == "correctness"), reverse=True)  # fmt: skip
+    assert [pair.chosen_reward - pair.rejected_reward for pair in build(of_question, margin)] == gaps[:4]
 
 
 def test_a_larger_cap_keeps_what_a_smaller_kept():
@@ -182,6 +297,9 @@ def test_not_the_eleven_arms_is_an_error():
     ("key", "value"),
     [
         ("prompt", "wolfram"),
+        ("labels", "silver"),
+        ("coherence_by", "length"),
+        ("correctness_by", "reward"),
         ("max_correctness_pairs", -1),
         ("max_coherence_pairs", -1),
         ("min_reward_gap", -0.01),
@@ -196,52 +314,3 @@ def test_settings_out_of_range_are_an_error_that_names_the_key(key: str, value):
 
 def test_the_settings_of_the_guide_stand_in_params_yaml():
     assert load_section("prefs", PrefsSettings, Path(__file__).parents[2] / "params.yaml") == GUIDE
-
-
-# --- metrics ---
-
-
-def pair_metrics(rollouts, pairs_of) -> PairMetrics:
-    tally = PairTally()
-    for one, pairs in zip(rollouts, pairs_of, strict=True):
-        tally.add(one, pairs)
-    return tally.metrics()
-
-
-def test_metrics_count_questions_and_pairs():
-    """Three questions: one all wrong but for CF1, one all correct with equal rewards, one with three pairs.
-
-    In the third wolfram_0 (2 words, correct) beats maudlin_0 (4 words, wrong) and maudlin_1 (no answer, 5
-    words), and beats wolfram_1 (1 word, correct) by reward: differences -2, -3 and +1, mean -4/3.
-    """
-    texts = {
-        "wolfram_0": "a b\nAnswer: 1",
-        "wolfram_1": "a\nAnswer: 1",
-        "maudlin_0": "a b c d\nAnswer: 2",
-        "maudlin_1": "a b c d e",
-    }
-    third = trajectories(("wolfram_0", "wolfram_1"), {"wolfram_0": 0.9}, texts)
-    third = [replace(t, answer=None) if t.arm_name == "maudlin_1" else t for t in third]
-    groups = [trajectories((PROBE_CF1,)), trajectories(PAIRING_ARMS), third]
-    rollouts = [rollout(group, question_id=str(number)) for number, group in enumerate(groups)]
-    wanted = {("wolfram_0", "maudlin_0"), ("wolfram_0", "maudlin_1"), ("wolfram_0", "wolfram_1")}
-    pairs_of = [build(group, ALL) for group in groups]
-    pairs_of[2] = [pair for pair in pairs_of[2] if couples([pair]) <= wanted]
-    assert pair_metrics(rollouts, pairs_of) == PairMetrics(
-        questions=3,
-        pairs=3,
-        correctness_pairs=2,
-        coherence_pairs=1,
-        correctness_share=2 / 3,
-        coherence_share=1 / 3,
-        questions_all_correct=1,
-        questions_all_wrong=1,
-        questions_without_pair=2,
-        mean_length_difference_tokens=pytest.approx(-4 / 3),
-        pairs_rejected_without_answer=1,
-    )
-
-
-def test_metrics_without_any_pair_are_numbers():
-    metrics = pair_metrics([rollout(trajectories())], [[]])
-    assert metrics.pairs == metrics.correctness_share == metrics.coherence_share == metrics.mean_length_difference_tokens == 0

@@ -6,7 +6,7 @@ from typing import Any
 from src.regime_w.arms import ARM_NAMES
 from src.regime_w.criteria import Criterion
 from src.regime_w.evaluation import EvaluationMetrics
-from src.regime_w.preferences import PairMetrics
+from src.regime_w.pair_metrics import PairMetrics, PairTypeMetrics, PairTypes
 from src.regime_w.rollout_metrics import ArmAccuracy, Distribution, RolloutMetrics
 from src.regime_w.training_metrics import EpochLoss, GradientNorm, Preflight, TrainMetrics
 from src.regime_w.verdict import RunVerdict, Verdict
@@ -45,7 +45,13 @@ ROLLOUTS = RolloutMetrics(
     truncated_share=0.0,
     arms=tuple(ArmAccuracy(arm, place / 20) for place, arm in enumerate(ARM_NAMES)),
 )
-PAIRS = PairMetrics(500, 4397, 3257, 1140, 0.74073, 0.25927, 192, 42, 42, -9.6254, 2)
+PAIRS = PairMetrics(500, 4397, 3257, 0, 1140, 0.74073, 0.0, 0.25927, 1.0, 192, 42, 42, -9.6254, 2)
+PAIR_TYPES = PairTypes(
+    (
+        PairTypeMetrics("correctness", 3257, 1.0, 0.0, 0.484, 0.51, -2.5, 2),
+        PairTypeMetrics("coherence", 1140, 1.0, 1.0, 0.865, 0.1, -30.25, 0),
+    )
+)
 TRAINED = TrainMetrics(
     trained=True,
     steps=414,
@@ -70,6 +76,7 @@ def page(**values: Any) -> Page:
         criteria=CRITERIA,
         rollouts=ROLLOUTS,
         prefs=PAIRS,
+        pair_types=PAIR_TYPES,
         train=TRAINED,
     )
     return replace(usual, **values)

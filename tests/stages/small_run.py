@@ -22,11 +22,20 @@ PARAMS: Mapping[str, Any] = {
     "seed": 0,
     "policy": "coherence",
     "scoring": {
+        "credit": "trajectory",
         "weights": {"end": 0.4, "path": 0.2, "cf": 0.2, "quality": 0.4},
         "path": {"length": 0.4, "overlap": 0.6},
         "quality": {"conciseness": 0.4, "alignment": 0.6},
     },
-    "prefs": {"prompt": "canonical", "max_correctness_pairs": 18, "max_coherence_pairs": 4, "min_reward_gap": 0.01},
+    "prefs": {
+        "labels": "gold",
+        "prompt": "canonical",
+        "coherence_by": "reward",
+        "correctness_by": "hash",
+        "max_correctness_pairs": 18,
+        "max_coherence_pairs": 4,
+        "min_reward_gap": 0.01,
+    },
     "compare": {"alpha": 0.05, "confidence": 0.95},
     "criteria": {"min_pairs": 1, "max_pairs": 50, "correctness_share": 0.7, "share_tolerance": 0.15, "min_gain": 0.02},
 }

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from src.core import files
 from src.core.records import read_metrics, read_records
-from src.regime_w.preferences import Pair, PairMetrics
+from src.regime_w.pair_metrics import PairMetrics
+from src.regime_w.preferences import Pair
 from src.stages import prefs, rollouts
 from src.training.pairs import TrainingPair
 from tests.stages.small_run import NUTS, PARAMS, PENS, run, trajectories, write_sampled

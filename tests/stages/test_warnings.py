@@ -2,19 +2,22 @@
 
 from dataclasses import replace
 
-from src.regime_w.preferences import PairMetrics, PrefsSettings
+from src.regime_w.pair_metrics import PairMetrics
 from src.regime_w.rollout_metrics import Distribution, RolloutMetrics
 from src.stages.prefs import pair_warnings
 from src.stages.rollouts import rollout_warnings
+from tests.regime_w.test_preferences import GUIDE
 
-SETTINGS = PrefsSettings(prompt="canonical", max_correctness_pairs=18, max_coherence_pairs=4, min_reward_gap=0.01)
 PAIRS = PairMetrics(
     questions=5,
     pairs=9,
     correctness_pairs=9,
+    consensus_pairs=0,
     coherence_pairs=0,
     correctness_share=1.0,
+    consensus_share=0.0,
     coherence_share=0.0,
+    chosen_correct_share=1.0,
     questions_all_correct=0,
     questions_all_wrong=3,
     questions_without_pair=3,
@@ -42,6 +45,6 @@ def test_a_score_that_is_the_same_for_every_question():
 
 
 def test_no_coherence_pair():
-    (warning,) = pair_warnings(PAIRS, SETTINGS)
+    (warning,) = pair_warnings(PAIRS, GUIDE)
     assert "prefs.min_reward_gap = 0.01; 3 questions have no correct one" in warning
-    assert pair_warnings(replace(PAIRS, coherence_pairs=1), SETTINGS) == []
+    assert pair_warnings(replace(PAIRS, coherence_pairs=1), GUIDE) == []
