@@ -180,8 +180,8 @@ class SignalTally:
         # Of the questions that wait to be compared: the credits of each trajectory, and whether it is correct.
         self._credits: list[tuple[float, ...]] = []
         self._correct: list[bool] = []
-        # Questions by credit, number of correct trajectories and `credit_wins`; those without a couple are the rest.
-        self._table: Counts = np.zeros((len(CREDITS), len(ARM_NAMES), _MOST_WINS + 1), dtype=np.int64)
+        # Questions by credit, trajectories of the rarer class (3 correct make as many couples as 8), and `credit_wins`.
+        self._table: Counts = np.zeros((len(CREDITS), len(ARM_NAMES) // 2 + 1, _MOST_WINS + 1), dtype=np.int64)
 
     def add(self, rollout: Rollout) -> None:
         self._scores.extend(_scores_of(rollout))
@@ -197,7 +197,8 @@ class SignalTally:
         """Move the waiting trajectories into the table."""
         credits = np.array(self._credits, dtype=np.float64).reshape(-1, len(ARM_NAMES), len(CREDITS))
         correct = np.array(self._correct, dtype=bool).reshape(-1, len(ARM_NAMES))
-        cells = correct.sum(axis=1) * (_MOST_WINS + 1) + credit_wins(credits, correct)
+        rarer = np.minimum(correct.sum(axis=1), (~correct).sum(axis=1))
+        cells = rarer * (_MOST_WINS + 1) + credit_wins(credits, correct)
         for table, cell in zip(self._table, cells, strict=True):
             table += np.bincount(cell, minlength=table.size).reshape(table.shape)
         self._credits, self._correct = [], []
@@ -219,17 +220,15 @@ class SignalTally:
 
     def _of_credits(self, confidence: float) -> Iterator[SignalWorth]:
         for name, table in zip(CREDITS, self._table, strict=True):
-            number_correct, doubled = np.nonzero(table)
-            counts = table[number_correct, doubled]
+            rarer, doubled = np.nonzero(table)
+            counts = table[rarer, doubled]
             questions = int(counts.sum())
             if not questions:
                 yield _undefined(name, "within a question", 0, "no question has a correct and an incorrect trajectory")
                 continue
             # Questions without a couple may be drawn as well.
             counts = np.append(counts, len(self._canonical) - questions)
-            compared = CreditTable(
-                doubled=np.append(doubled, 0), couples=np.append(number_correct * (len(ARM_NAMES) - number_correct), 0)
-            )
+            compared = CreditTable(doubled=np.append(doubled, 0), couples=np.append(rarer * (len(ARM_NAMES) - rarer), 0))
             yield _worth(name, "within a question", questions, counts, compared.wins, confidence)
 
 
