@@ -1,4 +1,4 @@
-"""Figures over all rollouts of a run: how the scores vary, and how often each arm is right."""
+"""Figures over all rollouts of a run: how the scores vary, how often each arm is right, and what each signal is worth."""
 
 import math
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from pydantic import Field
 from src.core.shapes import Count, NonNegative, Share
 from src.regime_w.arms import ARM_NAMES, ArmName
 from src.regime_w.scoring import Rollout
+from src.regime_w.signals import SignalTally, SignalWorth
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class RolloutMetrics:
     no_answer_share: Share
     truncated_share: Share
     arms: Annotated[tuple[ArmAccuracy, ...], Field(min_length=1)]
+    signals: tuple[SignalWorth, ...]
 
 
 class Tally:
@@ -88,6 +90,7 @@ class RolloutTally:
         self._reward = Tally()
         self._unanswered = self._truncated = 0
         self._correct = [0] * len(ARM_NAMES)
+        self._signals = SignalTally()
 
     def add(self, rollout: Rollout) -> None:
         for name, tally in self._scores.items():
@@ -97,9 +100,10 @@ class RolloutTally:
             self._unanswered += trajectory.answer is None
             self._truncated += trajectory.finish_reason == "length"
             self._correct[place] += trajectory.correct
+        self._signals.add(rollout)
 
-    def metrics(self) -> RolloutMetrics:
-        """Of at least one rollout."""
+    def metrics(self, confidence: float) -> RolloutMetrics:
+        """Of at least one rollout; `confidence` is that of the intervals, 0.95 is 95 %."""
         questions, trajectories = self._scores["s_end"].count, self._reward.count
         return RolloutMetrics(
             questions=questions,
@@ -109,4 +113,5 @@ class RolloutTally:
             no_answer_share=self._unanswered / trajectories,
             truncated_share=self._truncated / trajectories,
             arms=tuple(ArmAccuracy(arm, correct / questions) for arm, correct in zip(ARM_NAMES, self._correct, strict=True)),
+            signals=self._signals.metrics(confidence),
         )

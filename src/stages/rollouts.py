@@ -2,9 +2,10 @@
 
 Reads   data/trajectories.jsonl, data/train.jsonl
 Writes  data/regime_w_rollouts.jsonl  a question a line, its eleven scored trajectories in arm order
-        metrics/rollouts.json         mean, deviation and range of each score, unparsed share, accuracy by arm
+        metrics/rollouts.json         mean, deviation and range of each score, unparsed share, accuracy by arm,
+                                      and how well each signal tells right from wrong
         plots/arms.csv                percent of correct trajectories by arm
-Params  scoring
+Params  scoring, compare
 
 Both inputs are read in step, question by question in one order, so that memory does not grow with their number.
 """
@@ -21,6 +22,7 @@ from src.core.params import load_section
 from src.core.progress import Progress
 from src.core.records import stream_records, write_metrics, write_records
 from src.regime_w.arms import ARM_NAMES
+from src.regime_w.compare_settings import CompareSettings
 from src.regime_w.questions import Question
 from src.regime_w.rollout_metrics import RolloutMetrics, RolloutTally
 from src.regime_w.scoring import Rollout, ScoringSettings, score_question
@@ -92,10 +94,11 @@ def rollout_warnings(metrics: RolloutMetrics) -> list[str]:
 def main() -> None:
     command_line("python -m src.stages.rollouts", __doc__).parse_args()
     settings = load_section("scoring", ScoringSettings)
+    confidence = load_section("compare", CompareSettings).confidence
     tally = RolloutTally()
     with Progress("rollouts", count_lines(TRAJECTORIES) // len(ARM_NAMES), "questions") as progress:
         write_records(Path("data/regime_w_rollouts.jsonl"), Rollout, scored(settings, tally, progress))
-    metrics = tally.metrics()
+    metrics = tally.metrics(confidence)
     write_metrics(Path("metrics/rollouts.json"), metrics)
     percents = [(arm.arm_name, round(100 * arm.accuracy, 3)) for arm in metrics.arms]
     write_csv(Path("plots/arms.csv"), ("arm", "percent"), percents)

@@ -160,6 +160,8 @@ SETTINGS: list[tuple[str, str, str, list[str], str]] = [
     ("compare", "params.yaml", "compare.confidence", ["1", "1.5", "0.99999999999999989"], CONFIDENCE),
     ("compare", "params.yaml", "compare.confidence", [".inf"], FINITE),
     ("compare", "params.yaml", "compare.confidence", ["95%", "null"], NUMBER),
+    ("rollouts", "params.yaml", "compare.confidence", ["0"], MORE_0),
+    ("rollouts", "params.yaml", "compare.confidence", ["1"], CONFIDENCE),
     ("eval baseline", "params.yaml", "compare.confidence", ["0", "-0.5"], MORE_0),
     ("eval baseline", "params.yaml", "compare.confidence", ["1", "95"], CONFIDENCE),
     ("eval baseline", "params.yaml", "compare.confidence", [".nan"], FINITE),

@@ -403,6 +403,21 @@ def metric_cases() -> Iterator[Case]:
     yield at("rollouts", ("s_end", "std"), "key 's_end.std' is missing")
     yield at("rollouts", ("arms",), "key 'arms' is []: it must have at least 1", [])
     yield at("rollouts", ("arms", 0, "accuracy"), "key 'arms[0].accuracy' is null: it must be a valid number", None)
+    yield at("rollouts", ("signals",), "key 'signals' is missing")
+    yield at("rollouts", ("signals", 0, "name"), "key 'signals[0].name' is 's_ende': it must be 's_end', 's_path'", "s_ende")
+    yield at("rollouts", ("signals", 0, "couples"), "key 'signals[0].couples' is -1: it must be greater than or equal to 0", -1)
+    worth = {
+        "name": "cf",
+        "over": "within a question",
+        "questions": 2,
+        "couples": 9,
+        "auc": 0.6,
+        "ci_low": 0.5,
+        "undefined": None,
+    }
+    refused = "key 'signals[0]' is refused: auc, ci_low and ci_high must all be numbers, or all be null"
+    yield at("rollouts", ("signals", 0), refused, {"ci_high": None} | worth)
+    yield at("rollouts", ("signals", 0), "is refused: ci_low 0.5 is above ci_high 0.4", {"ci_high": 0.4} | worth)
     yield at("prefs", ("coherence_share",), "key 'coherence_share' is 'half': it must be a valid number", "half")
     yield at("train", ("trained",), "key 'trained' is 1: it must be a valid boolean", 1)
     yield at("train", ("trained",), "key 'reason' is missing", False)

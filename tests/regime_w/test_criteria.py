@@ -27,6 +27,7 @@ ROLLOUTS = RolloutMetrics(
     no_answer_share=0.0,
     truncated_share=0.0,
     arms=tuple(ArmAccuracy(arm, 0.5) for arm in ARM_NAMES),
+    signals=(),
 )
 PREFS = PairMetrics(
     questions=500,

@@ -10,6 +10,7 @@ from src.core.errors import InputError
 from src.core.records import read_metrics, write_metrics
 from src.regime_w.arms import ARM_NAMES
 from src.regime_w.rollout_metrics import ArmAccuracy, Distribution, RolloutMetrics, RolloutTally, Tally
+from src.regime_w.signals import SignalTally
 from tests.regime_w.builders import rollout, scored
 
 
@@ -24,7 +25,7 @@ def rollout_metrics(rollouts) -> RolloutMetrics:
     tally = RolloutTally()
     for one in rollouts:
         tally.add(one)
-    return tally.metrics()
+    return tally.metrics(0.95)
 
 
 def test_a_distribution_has_the_deviation_of_a_population():
@@ -72,6 +73,9 @@ def test_figures_counted_by_hand():
         s_path=0.5,
         s_cf=0.0,
     )
+    signals = SignalTally()
+    signals.add(first)
+    signals.add(second)
     assert rollout_metrics([first, second]) == RolloutMetrics(
         questions=2,
         trajectories=22,
@@ -82,6 +86,7 @@ def test_figures_counted_by_hand():
         no_answer_share=2 / 22,
         truncated_share=1 / 22,
         arms=(ArmAccuracy("wolfram_0", 1.0), *(ArmAccuracy(arm, 0.5) for arm in ARM_NAMES[1:])),
+        signals=signals.metrics(0.95),
     )
 
 

@@ -8,6 +8,7 @@ from src.regime_w.criteria import Criterion
 from src.regime_w.evaluation import EvaluationMetrics
 from src.regime_w.pair_metrics import PairMetrics, PairTypeMetrics, PairTypes
 from src.regime_w.rollout_metrics import ArmAccuracy, Distribution, RolloutMetrics
+from src.regime_w.signals import SignalWorth
 from src.regime_w.training_metrics import EpochLoss, GradientNorm, Preflight, TrainMetrics
 from src.regime_w.verdict import RunVerdict, Verdict
 from src.report.page import Page
@@ -44,6 +45,11 @@ ROLLOUTS = RolloutMetrics(
     no_answer_share=0.0,
     truncated_share=0.0,
     arms=tuple(ArmAccuracy(arm, place / 20) for place, arm in enumerate(ARM_NAMES)),
+    signals=(
+        SignalWorth("s_path", "all questions", 500, 40000, 0.7312, 0.69, 0.7701, None),
+        SignalWorth("s_cf", "unanimous questions", 0, 0, None, None, None, "no question is unanimous"),
+        SignalWorth("reward", "within a question", 120, 2904, 0.5, 0.4766, 0.5234, None),
+    ),
 )
 PAIRS = PairMetrics(500, 4397, 3257, 0, 1140, 0.74073, 0.0, 0.25927, 1.0, 192, 42, 42, -9.6254, 2)
 PAIR_TYPES = PairTypes(

@@ -97,7 +97,7 @@ def test_a_comparison_that_could_show_nothing_says_so():
 def test_every_interval_says_its_confidence(confidence, written):
     text = render(page(confidence=confidence))
     assert f"({written} interval +4.13 to +7.69" in text and f"| {written} interval |" in text
-    assert text.count(" % interval") == 2
+    assert text.count(f"| {written} interval |") == 2 and text.count(" % interval") == 3
 
 
 def test_a_run_scored_on_both_sets_shows_both_verdicts():
@@ -140,6 +140,17 @@ def test_scores_arms_and_pairs_are_listed():
     assert found["pairs"][1:4] == [["questions", "500"], ["pairs", "4,397"], ["correctness pairs", "3,257"]]
     assert ["correctness share", "0.7407"] in found["pairs"]
     assert ["mean length difference tokens", "-9.625"] in found["pairs"]
+
+
+def test_what_each_signal_is_worth_is_listed_or_said_to_be_undefined():
+    text = render(page())
+    assert "\n0.5 is chance.\n" in text
+    assert tables(text)["signal"] == [
+        ["signal", "over", "AUC", "95 % interval", "questions", "couples"],
+        ["s_path", "all questions", "0.731", "0.690 – 0.770", "500", "40,000"],
+        ["s_cf", "unanimous questions", "undefined: no question is unanimous", "", "0", "0"],
+        ["reward", "within a question", "0.500", "0.477 – 0.523", "120", "2,904"],
+    ]
 
 
 def test_training_is_shown_by_epoch():

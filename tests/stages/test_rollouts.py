@@ -103,6 +103,21 @@ def test_scores_figures_and_the_plot_by_arm_are_written(tmp_path, monkeypatch, c
     assert "warning" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("confidence", "low", "high"), [(0.95, 0.5, 1.0), (0.4, 23 / 28, 23 / 28)])
+def test_what_a_signal_is_worth_has_an_interval_of_the_confidence_that_is_set(tmp_path, monkeypatch, confidence, low, high):
+    """Conciseness wins all 18 couples of the pens and ties all 10 of the nuts; half of the resamples hold both questions."""
+    vague_pens = trajectories(PENS, {"wolfram_3": "It depends.", "maudlin_cf1": "It depends."}, RIGHT)
+    wrong_nuts = trajectories(NUTS, {"wolfram_3": "9 - 2 = 6\nAnswer: 6"}, "9 - 2 = 7\nAnswer: 7")
+    write_sampled(tmp_path, [*vague_pens, *wrong_nuts])
+    run(rollouts.main, tmp_path, monkeypatch, compare={"alpha": 0.05, "confidence": confidence})
+    metrics = read_metrics(tmp_path / "metrics/rollouts.json", RolloutMetrics)
+    found = {(signal.name, signal.over): signal for signal in metrics.signals}
+    of_length = found["conciseness", "within a question"]
+    assert (of_length.couples, of_length.auc, of_length.ci_low, of_length.ci_high) == (28, 23 / 28, low, high)
+    of_score = found["s_end", "all questions"]
+    assert (of_score.auc, of_score.undefined) == (None, "the canonical arm is correct in each of these questions")
+
+
 def test_a_score_that_never_varies_is_warned_of(tmp_path, monkeypatch, capsys):
     write_sampled(tmp_path, [*trajectories(PENS, {}, RIGHT), *trajectories(NUTS, {}, "9 - 2 = 7\nAnswer: 7")])
     run(rollouts.main, tmp_path, monkeypatch)

@@ -35,6 +35,7 @@ SCORES = RolloutMetrics(
     no_answer_share=0.0,
     truncated_share=0.0,
     arms=(),
+    signals=(),
 )
 
 
