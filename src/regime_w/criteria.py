@@ -89,7 +89,7 @@ def _pairs(prefs: PairMetrics, settings: CriteriaSettings) -> Criterion:
     pairs = prefs.pairs
     # Of different answers, whether gold labels decide them or not.
     name = "consensus" if prefs.consensus_pairs else "correctness"
-    share = prefs.correctness_share + prefs.consensus_share
+    share = (prefs.correctness_pairs + prefs.consensus_pairs) / pairs if pairs else 0.0
     # Rounded against the last bits of a difference such as 0.7 - 0.55.
     near = round(abs(share - settings.correctness_share), 12) <= settings.share_tolerance
     return Criterion(

@@ -180,15 +180,18 @@ def test_without_gold_labels_the_gold_answer_changes_nothing(labels: str):
 
 
 def test_random_sides_are_of_different_answers_and_fall_evenly():
-    first = 0
+    settings, first = replace(GUIDE, labels="random"), 0
     for number in range(400):
-        answers = {"wolfram_0": "7", "wolfram_1": None, "wolfram_2": None}
-        pairs = build(with_answers(answers, {"wolfram_0": 0.9}), replace(GUIDE, labels="random"), f"question {number}")
-        assert {pair.pair_type for pair in pairs} == {"consensus"} and len(pairs) == 18
-        either = {frozenset(couple) for couple in couples(pairs)}
-        assert len(either) == 18 and frozenset(("wolfram_1", "wolfram_2")) not in either
-        first += sum(pair.chosen_arm in answers for pair in pairs)
-    assert 3400 < first < 3800  # of 7,200, about half; the deviation is 42
+        pairs = build(with_answers({"wolfram_0": "7"}, {"wolfram_0": 0.9}), settings, f"question {number}")
+        assert {pair.pair_type for pair in pairs} == {"consensus"} and len(pairs) == 9
+        assert all("wolfram_0" in couple for couple in couples(pairs))
+        first += sum(pair.chosen_arm == "wolfram_0" for pair in pairs)
+    assert 1680 < first < 1920  # of 3,600; the deviation of a fair coin is 30
+
+
+def test_random_sides_need_an_answer_on_one_of_them():
+    pairs = build(with_answers(dict.fromkeys(("wolfram_0", "wolfram_1"), None), {}), replace(ALL, labels="random"))
+    assert len(pairs) == 16 and not any({"wolfram_0", "wolfram_1"} == set(couple) for couple in couples(pairs))
 
 
 def test_steps_are_preferred_to_a_bare_answer_of_another_value_and_nothing_else_counts():

@@ -19,6 +19,7 @@ from tests.stages.small_run import PARAMS, run
 METRICS = {
     "rollouts": page().rollouts,
     "prefs": page().prefs,
+    "pair_types": page().pair_types,
     "train": page().train,
     "verdict": page().verdict,
     "baseline": BASELINE,
