@@ -1,4 +1,3 @@
-from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -8,8 +7,8 @@ from transformers import AutoTokenizer
 
 from src.regime_w.arms import build_all_arms, build_prompt
 from src.sources.sandbox.problems import make_split
-from src.training.examples import Example, build_examples, solution_text
-from src.training.sft import MAX_POSITIONS, MuonAndAdamW, _build_trainer, build_model
+from src.training.examples import Example, build_examples
+from src.training.sft import MAX_POSITIONS, _build_trainer, build_model
 from src.training.sft_settings import MIN_VOCAB_SIZE
 from src.training.tokenizer import encode_example, train_tokenizer
 from tests.conftest import TINY
@@ -18,39 +17,6 @@ from tests.conftest import TINY
 @pytest.fixture(scope="module")
 def tokenizer(checkpoint):
     return AutoTokenizer.from_pretrained(checkpoint)
-
-
-def test_a_solution_without_steps_is_the_bare_answer():
-    worked = "bought: 4 * 6 = 24\nleft: 24 - 3 = 21\n#### 21"
-    assert solution_text(worked, answer_only=False) == "bought: 4 * 6 = 24\nleft: 24 - 3 = 21\nAnswer: 21"
-    assert solution_text(worked, answer_only=True) == "Answer: 21"
-
-
-def test_only_short_problems_have_the_bare_answer_and_in_their_shares():
-    settings = replace(TINY, epochs=4, answer_only_wolfram=0.85, answer_only_maudlin=0.5)
-    questions = make_split("train", 2000)
-    steps_of = [question.answer.count("\n") for _ in range(4) for question in questions]
-    counts = Counter()
-    for example, steps in zip(build_examples(questions, settings), steps_of, strict=True):
-        persona = "maudlin" if "depends on" in example.prompt else "wolfram"
-        counts[persona, steps == 2, example.completion != example.with_steps] += 1
-    assert counts["wolfram", False, True] == counts["maudlin", False, True] == 0
-    for persona, share in (("wolfram", 0.85), ("maudlin", 0.5)):
-        answer_only, with_steps = counts[persona, True, True], counts[persona, True, False]
-        assert answer_only / (answer_only + with_steps) == pytest.approx(share, abs=0.04)
-
-
-def test_examples_depend_on_question_and_epoch_alone(questions):
-    settings = replace(TINY, epochs=2)
-    forwards = list(build_examples(questions, settings))
-    backwards = list(build_examples(questions[::-1], settings))
-    assert set(forwards) == set(backwards)
-    assert forwards[: len(questions)] == backwards[: len(questions)][::-1]
-
-
-def test_a_question_without_retellings_gives_no_example(questions):
-    with pytest.raises(ValueError, match="'sandbox-train-00000' lacks a retelling"):
-        list(build_examples([replace(questions[0], altered=None)], TINY))
 
 
 def test_numbers_and_instructions_are_single_tokens_and_texts_come_back_as_they_were(tokenizer, questions):
@@ -70,18 +36,6 @@ def test_an_example_teaches_the_completion_and_its_end_alone(tokenizer):
     assert tokenizer.decode(taught) == "Answer: 7</s>"
     assert encoded.input_ids[-len(taught) :] == taught
     assert encoded.length > len(encoded.input_ids)  # batched as if every step were written
-
-
-def test_muon_takes_the_layers_matrices_and_adamw_all_the_rest(tokenizer):
-    model = build_model(TINY, tokenizer, seed=0)
-    muon, adamw = MuonAndAdamW(model, 1e-3).parts
-    names = {id(weight): name for name, weight in model.named_parameters()}
-    of_muon, of_adamw = (
-        {names[id(weight)] for group in part.param_groups for weight in group["params"]} for part in (muon, adamw)
-    )
-    assert of_muon | of_adamw == set(names.values()) and not of_muon & of_adamw
-    assert all("proj" in name for name in of_muon)
-    assert all("embed" in name or "norm" in name for name in of_adamw)
 
 
 def test_no_example_is_longer_than_the_model_reads_even_in_the_smallest_vocabulary():
