@@ -252,8 +252,9 @@ def main() -> None:
         runs = [run_ for run_ in scope.runs if run_.seed < given.seeds and run_.world in worlds and run_.recipe in recipes]
         there = {cell_name(cell) for cell in scope.current()}
         left = [run_ for run_ in runs if run_.name() not in there]
-        run_all(scope, left, len(runs) - len(left), given.workers)
-        evidence = write_page(scope)
+        if left:
+            run_all(scope, left, len(runs) - len(left), given.workers)
+            evidence = scope.evidence()
     print(f"{EVIDENCE}/README.md: {evidence.current} of {evidence.wanted} cells, {len(evidence.older)} of older code or settings")
 
 

@@ -160,10 +160,11 @@ def sign_flip_p(values: Sequence[float]) -> float:
     """Two-sided p-value, 0 … 1, of the sign-flip test that the values lie about 0 (Fisher 1935).
 
     The share of all 2^n ways to give the n values signs in which their sum is at least as far from 0: no p-value of n values
-    is below 2 / 2^n. Of more than 20 values MOST_FLIPS ways are drawn, always the same. ValueError for no value.
+    is below 2 / 2^n. Of more than 20 values MOST_FLIPS ways are drawn, always the same. ValueError for fewer
+    than two.
     """
-    if not values:
-        raise ValueError("no values to test; give at least one")
+    if len(values) < 2:
+        raise ValueError(f"{len(values)} values cannot be tested; give at least two")
     from scipy.stats import permutation_test
 
     found = permutation_test(

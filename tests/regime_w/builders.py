@@ -5,6 +5,7 @@ from typing import Any
 
 from src.regime_w.arms import ARM_NAMES, VARIANCE_ARMS, ArmName
 from src.regime_w.evaluation import Evaluation
+from src.regime_w.evidence import Cell
 from src.regime_w.preferences import Pair
 from src.regime_w.questions import Question
 from src.regime_w.scoring import Rollout, ScoredTrajectory
@@ -109,3 +110,27 @@ def evaluation(**values: Any) -> Evaluation:
         "finish_reason": "length",
     }
     return Evaluation(**(record | values))
+
+
+def evidence_cell(world: str, seed: int, recipe: str, difference: float, **values: Any) -> Cell:
+    """A run on a thousand questions of which half were right before."""
+    record = {
+        "world": world,
+        "seed": seed,
+        "recipe": recipe,
+        "digest": "d1",
+        "base": f"{world}{seed}.dir",
+        "machine": "a processor, 1 thread",
+        "trained": True,
+        "pairs": 4000,
+        "correctness_pairs": 3000,
+        "coherence_pairs": 1000,
+        "questions": 1000,
+        "baseline_accuracy": 0.5,
+        "coherence_accuracy": 0.5 + difference,
+        "fixed": 100 + round(1000 * difference),
+        "broken": 100,
+        "difference": difference,
+        "p_value": 0.04,
+    }
+    return Cell(**(record | values))
