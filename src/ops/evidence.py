@@ -33,6 +33,7 @@ from src.report.evidence import assemble, draw, render
 EVIDENCE = Path("evidence")
 CELLS = EVIDENCE / "cells"
 SIGNALS = "signals"  # the file of a world and seed that is no cell
+GUIDE = "guide"  # the recipe whose rollouts it is of: the rewards of others have other weights
 
 
 # --- cells ---
@@ -70,6 +71,7 @@ def cell_of(wanted: Wanted, found: Found, machine: str) -> Cell:
         trained=found.train.trained,
         pairs=pairs.pairs,
         correctness_pairs=pairs.correctness_pairs,
+        consensus_pairs=pairs.consensus_pairs,
         coherence_pairs=pairs.coherence_pairs,
         questions=verdict.questions,
         baseline_accuracy=verdict.baseline_accuracy,
@@ -78,7 +80,14 @@ def cell_of(wanted: Wanted, found: Found, machine: str) -> Cell:
         broken=verdict.broken,
         difference=verdict.difference,
         p_value=verdict.p_value,
+        chosen_correct_share=pairs.chosen_correct_share if pairs.pairs else None,
+        family_ci_low=verdict.family_ci_low,
+        family_ci_high=verdict.family_ci_high,
     )
+
+
+def signals_of(wanted: Wanted, found: Found) -> Signals:
+    return Signals(wanted.world, wanted.seed, wanted.digest, found.rollouts.signals)
 
 
 def check_base(new: Cell, current: Sequence[Cell]) -> None:
@@ -180,11 +189,11 @@ class Board:
             if not good:
                 self.stop.set()
 
-    def keep(self, cell: Cell, signals: Signals | None) -> None:
-        """Write a cell, and the page with it; InputError as `check_base` has it."""
+    def keep(self, cell: Cell, signals: Signals) -> None:
+        """Write a cell, with recipe guide's what the signals are worth, and the page; InputError as `check_base` has it."""
         with self._lock:
             check_base(cell, self._scope.current())
-            if signals is not None:
+            if cell.recipe == GUIDE:
                 write_metrics(CELLS / cell.world / str(cell.seed) / f"{SIGNALS}.json", signals)
             write_metrics(CELLS / f"{cell_name(cell)}.json", cell)
             write_page(self._scope)
@@ -204,7 +213,8 @@ def work(worker: Worker, board: Board, held: int) -> None:
             for wanted in group:
                 if board.stop.is_set():
                     return
-                board.keep(cell_of(wanted, run(worker, wanted, held, board.halt), machine), None)
+                found = run(worker, wanted, held, board.halt)
+                board.keep(cell_of(wanted, found, machine), signals_of(wanted, found))
 
 
 def run_all(scope: Scope, left: Sequence[Wanted], done: int, workers: int) -> None:

@@ -17,7 +17,8 @@ from src.core.params import PARAMS, read_yaml
 from src.core.records import read_metrics
 from src.ops.evidence_plan import Wanted
 from src.ops.git import git, resolve
-from src.regime_w.preferences import PairMetrics
+from src.regime_w.pair_metrics import PairMetrics
+from src.regime_w.rollout_metrics import RolloutMetrics
 from src.regime_w.training_metrics import TrainMetrics
 from src.regime_w.verdict import RunVerdict
 
@@ -48,6 +49,7 @@ class Found:
     verdict: RunVerdict
     pairs: PairMetrics
     train: TrainMetrics
+    rollouts: RolloutMetrics
 
 
 # --- folders ---
@@ -153,6 +155,7 @@ def _found(folder: Path) -> Found:
         verdict=read_metrics(metrics / "verdict.json", RunVerdict),
         pairs=read_metrics(metrics / "prefs.json", PairMetrics),
         train=read_metrics(metrics / "train.json", TrainMetrics),
+        rollouts=read_metrics(metrics / "rollouts.json", RolloutMetrics),
     )
 
 

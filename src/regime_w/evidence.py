@@ -12,6 +12,7 @@ from statistics import fmean, stdev
 from typing import TypeVar
 
 from src.core.shapes import Count, FilledText, PositiveCount, Seed, Share
+from src.regime_w.signals import Over, Signal, SignalWorth
 from src.regime_w.statistics import Interval, check_level, holm
 from src.regime_w.verdict import Difference
 
@@ -33,6 +34,7 @@ class Cell:
     trained               False where there were too few pairs: both policies are the base then
     fixed, broken         test questions that only coherence, only baseline answers correctly
     p_value               of the exact McNemar test
+    family_ci_low, -high  of the difference by the bootstrap over families of questions; missing where there are none
     chosen_correct_share  of the pairs; missing without a pair
     """
 
@@ -45,6 +47,7 @@ class Cell:
     trained: bool
     pairs: Count
     correctness_pairs: Count
+    consensus_pairs: Count
     coherence_pairs: Count
     questions: PositiveCount
     baseline_accuracy: Share
@@ -54,24 +57,18 @@ class Cell:
     difference: Difference
     p_value: Share
     chosen_correct_share: Share | None = None
-
-
-@dataclass(frozen=True)
-class SignalAuc:
-    """How well a part of the reward tells correct from incorrect trajectories of one question: 0.5 is not at all, 1 is always."""
-
-    signal: FilledText
-    auc: Share
+    family_ci_low: Difference | None = None
+    family_ci_high: Difference | None = None
 
 
 @dataclass(frozen=True)
 class Signals:
-    """evidence/cells/<world>/<seed>/signals.json: what the parts of the reward are worth in the rollouts of recipe guide."""
+    """evidence/cells/<world>/<seed>/signals.json: what scores and credits are worth in the rollouts of recipe guide."""
 
     world: FilledText
     seed: Seed
     digest: FilledText
-    signals: tuple[SignalAuc, ...]
+    signals: tuple[SignalWorth, ...]
 
 
 # --- several runs ---
@@ -124,10 +121,11 @@ class RecipeComparison:
 
 @dataclass(frozen=True)
 class MeanSignal:
-    """The mean area under the curve of a signal over the seeds of a world."""
+    """The mean AUC of a signal over the seeds of a world in which it has one."""
 
     world: FilledText
-    signal: FilledText
+    signal: Signal
+    over: Over
     seeds: PositiveCount
     mean: Share
 
@@ -242,11 +240,12 @@ def mean_signals(found: Sequence[Signals], worlds: Sequence[str]) -> tuple[MeanS
     """Of each world in the given order, its signals in the order in which they are first met."""
     means = []
     for world in worlds:
-        aucs: dict[str, list[float]] = {}
+        aucs: dict[tuple[Signal, Over], list[float]] = {}
         for signals in sorted((item for item in found if item.world == world), key=lambda item: item.seed):
             for item in signals.signals:
-                aucs.setdefault(item.signal, []).append(item.auc)
-        means += [MeanSignal(world, signal, len(values), fmean(values)) for signal, values in aucs.items()]
+                if item.auc is not None:
+                    aucs.setdefault((item.name, item.over), []).append(item.auc)
+        means += [MeanSignal(world, signal, over, len(values), fmean(values)) for (signal, over), values in aucs.items()]
     return tuple(means)
 
 

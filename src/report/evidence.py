@@ -59,11 +59,9 @@ def p_value(value: float | None) -> str:
     return NONE if value is None else f"{value:.2g}"
 
 
-def interval(effect: Effect) -> str:
-    """The interval of an effect in points; a dash where one unit has none."""
-    if effect.low is None or effect.high is None:
-        return NONE
-    return f"{signed(effect.low)} to {signed(effect.high)}"
+def bounds(low: float | None, high: float | None) -> str:
+    """An interval of shares in points; a dash for none."""
+    return NONE if low is None or high is None else f"{signed(low)} to {signed(high)}"
 
 
 @cache  # read once: a command of hours must not meet a template that was edited meanwhile
@@ -78,7 +76,8 @@ def _template():  # type: ignore[no-untyped-def]
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"share": share, "signed": signed, "p_value": p_value, "interval": interval}
+    environment.filters |= {"share": share, "signed": signed, "p_value": p_value}
+    environment.globals["bounds"] = bounds
     return environment.get_template("evidence.md.j2")
 
 

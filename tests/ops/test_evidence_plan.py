@@ -29,6 +29,7 @@ from src.ops.evidence_plan import (
 )
 from src.ops.evidence_worker import check_committed
 from src.ops.sweep import Point
+from src.regime_w.evidence import COMPARISONS
 from tests.pipeline.conftest import KEPT, ROOT
 from tests.profiles import profile_text
 from tests.regime_w.builders import evidence_cell
@@ -110,13 +111,18 @@ def test_a_plan_that_is_wrong_is_one_error(checkout, old, new, words):
     assert words in str(error.value)
 
 
-def test_each_recipe_of_the_repository_sets_what_is_there(monkeypatch):
+def test_each_recipe_of_the_repository_sets_what_is_there_to_another_value(monkeypatch):
     monkeypatch.chdir(ROOT)
-    recipes = yaml.safe_load(Path("sweeps/recipes.yaml").read_text())
-    assert set(recipes["core"]) <= {point["name"] for point in recipes["points"]}
-    files = committed_settings("sandbox")
-    for point in recipes["points"]:
-        settings_of(files, "sandbox", 0, Point(point["name"], tuple(point["set"])))
+    plan = read_plan()
+    for world in plan.worlds:
+        files = committed_settings(world)
+        digests = [digest_of(settings_of(files, world, 0, recipe), BY) for recipe in plan.recipes]
+        assert len(set(digests)) == len(plan.recipes), world
+
+
+def test_each_recipe_that_is_compared_is_one_of_the_repository(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert {name for versus in COMPARISONS for name in (versus.recipe, versus.other)} <= set(read_plan().names())
 
 
 # --- settings ---

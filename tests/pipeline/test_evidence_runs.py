@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from src.core.records import read_metrics
-from src.regime_w.evidence import Cell
+from src.regime_w.evidence import Cell, Signals
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +35,11 @@ def planned(reproduced: Path, run) -> Path:
 
 def written(repository: Path) -> dict[str, int]:
     """When each cell was written, by recipe, in nanoseconds."""
-    return {path.stem: path.stat().st_mtime_ns for path in (repository / "evidence/cells/tiny/0").glob("*.json")}
+    return {
+        path.stem: path.stat().st_mtime_ns
+        for path in (repository / "evidence/cells/tiny/0").glob("*.json")
+        if path.stem != "signals"
+    }
 
 
 def in_worker(repository: Path) -> list[psutil.Process]:
@@ -83,6 +87,8 @@ def test_a_killed_command_goes_on_and_runs_no_cell_again(planned, environment):
 
     cells = [read_metrics(planned / f"evidence/cells/tiny/0/{recipe}.json", Cell) for recipe in ("guide", "correctness")]
     assert cells[0].base == cells[1].base and cells[0].baseline_accuracy == cells[1].baseline_accuracy
+    signals = read_metrics(planned / "evidence/cells/tiny/0/signals.json", Signals)
+    assert signals.digest == cells[0].digest and {item.name for item in signals.signals} >= {"s_end", "end", "quality"}
     assert cells[0].coherence_pairs > 0 == cells[1].coherence_pairs
     assert all(cell.machine.endswith("thread") or cell.machine.endswith("threads") for cell in cells)
 

@@ -9,6 +9,7 @@ from src.regime_w.evidence import Cell
 from src.regime_w.preferences import Pair
 from src.regime_w.questions import Question
 from src.regime_w.scoring import Rollout, ScoredTrajectory
+from src.regime_w.signals import Over, Signal, SignalWorth
 from src.regime_w.texts import PolicyText, Trajectory
 
 
@@ -112,6 +113,11 @@ def evaluation(**values: Any) -> Evaluation:
     return Evaluation(**(record | values))
 
 
+def signal_worth(name: Signal, auc: float | None, over: Over = "within a question") -> SignalWorth:
+    undefined = "no couple" if auc is None else None
+    return SignalWorth(name, over, questions=10, couples=20, auc=auc, ci_low=auc, ci_high=auc, undefined=undefined)
+
+
 def evidence_cell(world: str, seed: int, recipe: str, difference: float, **values: Any) -> Cell:
     """A run on a thousand questions of which half were right before."""
     record = {
@@ -124,6 +130,7 @@ def evidence_cell(world: str, seed: int, recipe: str, difference: float, **value
         "trained": True,
         "pairs": 4000,
         "correctness_pairs": 3000,
+        "consensus_pairs": 0,
         "coherence_pairs": 1000,
         "questions": 1000,
         "baseline_accuracy": 0.5,

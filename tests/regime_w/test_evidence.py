@@ -9,15 +9,17 @@ from src.regime_w.evidence import (
     Cell,
     Effect,
     RecipeEffect,
+    Signals,
     Versus,
     comparisons,
     corrected,
     effect_of,
+    mean_signals,
     recipe_effects,
     sign_flip_p,
     t_interval,
 )
-from tests.regime_w.builders import evidence_cell
+from tests.regime_w.builders import evidence_cell, signal_worth
 
 
 def compared(cells: list[Cell], worlds: tuple[str, ...]) -> dict[tuple[str, str, str], Effect]:
@@ -139,3 +141,20 @@ def test_a_part_of_the_reward_is_weighed_by_leaving_it_out():
     [found] = comparisons(cells, ("a",))
     assert found.versus == Versus("label-free-without-cf", "label-free")
     assert found.effect == Effect(1, pytest.approx(-0.02))
+
+
+# --- signals ---
+
+
+def test_signals_are_means_over_the_seeds_that_have_one():
+    found = [
+        Signals("a", 1, "d", (signal_worth("end", 0.8), signal_worth("s_end", 0.7, "all questions"))),
+        Signals("a", 0, "d", (signal_worth("end", 0.6), signal_worth("cf", None))),
+        Signals("gone", 0, "d", (signal_worth("end", 0.1),)),
+    ]
+    means = mean_signals(found, ("a", "b"))
+    assert [(item.world, item.signal, item.over, item.seeds) for item in means] == [
+        ("a", "end", "within a question", 2),
+        ("a", "s_end", "all questions", 1),
+    ]
+    assert [item.mean for item in means] == pytest.approx([0.7, 0.7])

@@ -4,14 +4,14 @@ import re
 
 import pytest
 
-from src.regime_w.evidence import Evidence
+from src.regime_w.evidence import Evidence, Signals
 from src.report.evidence import assemble, draw, render
-from tests.regime_w.builders import evidence_cell
+from tests.regime_w.builders import evidence_cell, signal_worth
 
 CELLS = [
     *(evidence_cell("sandbox", seed, "guide", 0.02 + seed / 100, chosen_correct_share=0.875) for seed in range(3)),
     *(evidence_cell("sandbox", seed, "correctness", 0.02, pairs=3000) for seed in range(3)),
-    evidence_cell("careful", 0, "guide", 0.0, pairs=0, trained=False),
+    evidence_cell("careful", 0, "guide", 0.0, pairs=0, correctness_pairs=0, coherence_pairs=0, trained=False),
 ]
 
 
@@ -53,8 +53,43 @@ def test_a_comparison_has_a_row_in_its_world_and_one_over_all():
 def test_every_run_has_a_row():
     found = rows(render(evidence(), "evidence.svg"), "Every run")
     assert len(found) == 7
-    assert found[1] == ["sandbox", "guide", "1", "4,000", "87.50 %", "50.00 %", "53.00 %", "130 / 100", "0.04"]
-    assert found[6] == ["careful", "guide", "0", "0, not trained", "—", "50.00 %", "50.00 %", "100 / 100", "0.04"]
+    assert found[1] == [
+        "sandbox",
+        "guide",
+        "1",
+        "4,000",
+        "3,000 + 0 + 1,000",
+        "87.50 %",
+        "50.00 %",
+        "53.00 %",
+        "130 / 100",
+        "—",
+        "0.04",
+    ]
+    assert found[6] == [
+        "careful",
+        "guide",
+        "0",
+        "0, not trained",
+        "0 + 0 + 0",
+        "—",
+        "50.00 %",
+        "50.00 %",
+        "100 / 100",
+        "—",
+        "0.04",
+    ]
+
+
+def test_a_run_has_the_interval_over_families_of_its_questions():
+    cell = evidence_cell("sandbox", 0, "guide", 0.03, family_ci_low=-0.01, family_ci_high=0.07)
+    assert rows(render(evidence(cells=[cell]), "evidence.svg"), "Every run")[0][9] == "-1.00 to +7.00"
+
+
+def test_the_signals_have_a_row_each():
+    signals = (Signals("sandbox", 0, "d", (signal_worth("end", 0.875),)),)
+    found = rows(render(evidence(signals=signals), "evidence.svg"), "What the signals are worth")
+    assert found == [["sandbox", "end", "within a question", "1", "0.875"]]
 
 
 def test_without_cells_there_are_no_tables():
@@ -79,4 +114,4 @@ def test_no_picture_is_drawn_of_nothing(tmp_path):
 @pytest.mark.parametrize("share", [None, 0.5])
 def test_the_share_of_pairs_whose_chosen_side_is_correct_may_be_missing(share):
     page = render(evidence(cells=[evidence_cell("sandbox", 0, "guide", 0.01, chosen_correct_share=share)]), "evidence.svg")
-    assert rows(page, "Every run")[0][4] == ("—" if share is None else "50.00 %")
+    assert rows(page, "Every run")[0][5] == ("—" if share is None else "50.00 %")
