@@ -6,7 +6,7 @@ VLLM_VENV := .venv-vllm
 ENVIRONMENT := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 PIP := bin/pip --disable-pip-version-check
 
-.PHONY: help repro doctor compare experiments evaluate remote push pull repair deps lock check test test-vllm bench faults fuzz audit
+.PHONY: help repro doctor compare experiments evidence evaluate remote push pull repair deps lock check test test-vllm bench faults fuzz audit
 help:  ## what there is to make
 	@grep -E '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
 
@@ -23,6 +23,11 @@ compare: repair  ## both policies as experiments, and the change of each figure 
 
 sweep-%: repair  ## an experiment for each point of sweeps/%.yaml, then a table and a picture beside it
 	$(ENVIRONMENT) python -m src.ops.sweep $*
+
+SEEDS ?= 5
+WORKERS ?= 1
+evidence: repair  ## recipes of pairs in worlds over seeds: a cell for each, and a page of all; SEEDS=5, WORKERS=1
+	$(ENVIRONMENT) python -m src.ops.evidence --seeds $(SEEDS) --workers $(WORKERS)
 
 # DVC drops the columns that match: all but these.
 COLUMNS := Experiment|verdict$$|difference$$|p_value$$|metrics/prefs.json:pairs$$|metrics/eval.json:(accuracy|mean_tokens)$$|(train.)?dpo.learning_rate|scoring.weights

@@ -1,6 +1,6 @@
 """One experiment for each point of a sweep, and a table and a picture of what came out.
 
-    python -m src.ops.sweep NAME        (make sweep-NAME)
+    python -m src.ops.sweep NAME [--point POINT]        (make sweep-NAME)
 
 Reads   sweeps/<name>.yaml   title and points; a point sets parameters
 Writes  sweeps/<name>.md     the table
@@ -146,14 +146,27 @@ def read_points(file: Path) -> tuple[Point, ...]:
     return points
 
 
+def named(points: Sequence[Point], name: str, file: Path) -> Point:
+    """The point of that name; InputError if the file has none."""
+    for point in points:
+        if point.name == name:
+            return point
+    raise InputError(f"--point is {name!r}, and {file} has no such point (it has {', '.join(point.name for point in points)})")
+
+
 def main() -> None:
     parser = command_line("python -m src.ops.sweep", __doc__)
     known = sorted(path.stem for path in FOLDER.glob("*.yaml"))
     parser.add_argument("name", choices=known, help="a file of sweeps/, without .yaml")
-    name = parser.parse_args().name
+    parser.add_argument("--point", metavar="POINT", help="run this point alone, and write no table")
+    given = parser.parse_args()
+    name = given.name
     file = FOLDER / f"{name}.yaml"
     title, points = load_value("title", str, file), read_points(file)
     profile, seed = profile_path(), load_value("seed", int)
+    if given.point is not None:
+        run_experiment(f"{name}-{given.point}", named(points, given.point, file).set, profile)
+        return
     for number, point in enumerate(points, start=1):
         print(f"== {name}: {point.name} ({number} of {len(points)})", flush=True)
         run_experiment(f"{name}-{point.name}", point.set, profile)

@@ -10,7 +10,7 @@ import pytest
 from src.core.errors import InputError
 from src.core.files import write_text
 from src.core.records import write_metrics
-from src.ops.sweep import Outcome, Point, collect, draw, page, read_points, remove_experiment
+from src.ops.sweep import Outcome, Point, collect, draw, named, page, read_points, remove_experiment
 from src.regime_w.pair_metrics import PairMetrics
 from src.regime_w.verdict import RunVerdict
 
@@ -93,6 +93,13 @@ def test_a_sweep_that_is_wrong_is_one_error(tmp_path, points, words):
     with pytest.raises(InputError) as error:
         read_points(file)
     assert words in str(error.value)
+
+
+def test_one_point_is_named_or_refused_with_those_there_are():
+    points = (Point("low", ()), Point("high", ("dpo.beta=1",)))
+    assert named(points, "high", Path("sweeps/beta.yaml")) == points[1]
+    with pytest.raises(InputError, match=r"--point is 'mid', and sweeps/beta.yaml has no such point \(it has low, high\)"):
+        named(points, "mid", Path("sweeps/beta.yaml"))
 
 
 @pytest.mark.parametrize("arguments", [[], ["no-such-sweep"], ["learning-rate", "now"], ["--fast"]])

@@ -5,9 +5,11 @@ from typing import Any
 
 from src.regime_w.arms import ARM_NAMES, VARIANCE_ARMS, ArmName
 from src.regime_w.evaluation import Evaluation
+from src.regime_w.evidence import Cell
 from src.regime_w.preferences import Pair
 from src.regime_w.questions import Question
 from src.regime_w.scoring import Rollout, ScoredTrajectory
+from src.regime_w.signals import Over, Signal, SignalWorth
 from src.regime_w.texts import PolicyText, Trajectory
 
 
@@ -109,3 +111,33 @@ def evaluation(**values: Any) -> Evaluation:
         "finish_reason": "length",
     }
     return Evaluation(**(record | values))
+
+
+def signal_worth(name: Signal, auc: float | None, over: Over = "within a question") -> SignalWorth:
+    undefined = "no couple" if auc is None else None
+    return SignalWorth(name, over, questions=10, couples=20, auc=auc, ci_low=auc, ci_high=auc, undefined=undefined)
+
+
+def evidence_cell(world: str, seed: int, recipe: str, difference: float, **values: Any) -> Cell:
+    """A run on a thousand questions of which half were right before."""
+    record = {
+        "world": world,
+        "seed": seed,
+        "recipe": recipe,
+        "digest": "d1",
+        "base": f"{world}{seed}.dir",
+        "machine": "a processor, 1 thread",
+        "trained": True,
+        "pairs": 4000,
+        "correctness_pairs": 3000,
+        "consensus_pairs": 0,
+        "coherence_pairs": 1000,
+        "questions": 1000,
+        "baseline_accuracy": 0.5,
+        "coherence_accuracy": 0.5 + difference,
+        "fixed": 100 + round(1000 * difference),
+        "broken": 100,
+        "difference": difference,
+        "p_value": 0.04,
+    }
+    return Cell(**(record | values))
