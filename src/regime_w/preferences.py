@@ -134,8 +134,9 @@ def build_pairs(rollout: Rollout, settings: PrefsSettings) -> list[Pair]:
 
 
 def _of_different_answers(couples: Sequence[_Couple], settings: PrefsSettings) -> list[_Couple]:
-    prefer = {"gold": _correct_first, "none": _higher_reward_first, "random": _hash_first, "steps": _steps_first}
-    preferred = [ordered for couple in couples if (ordered := prefer[settings.labels](couple, settings)) is not None]
+    rules = {"gold": _correct_first, "none": _higher_reward_first, "random": _hash_first, "steps": _steps_first}
+    rule = rules[settings.labels]
+    preferred = [ordered for couple in couples if (ordered := rule(couple, settings)) is not None]
     by_margin = settings.labels == "none" or (settings.labels == "gold" and settings.correctness_by == "margin")
     sample = _widest if by_margin else _sampled_by_hash
     return sample(preferred, settings.max_correctness_pairs)

@@ -45,14 +45,17 @@ def test_without_labels_every_weight_changes_pairs(pairs_by):
 
 
 def test_with_gold_labels_path_and_quality_change_pairs(pairs_by):
-    """Correct trajectories have one answer, and so the same `end` and `cf`: these two move the margins of correctness pairs."""
+    """So does `end`, which is a little less for an arm that votes than for a probe; `cf` is one for all with the same answer."""
     every = pairs_by({})
-    by_margin = pairs_by({"prefs.correctness_by": "margin", "prefs.max_correctness_pairs": 3})
     for weight in WEIGHTS:
-        without = {f"scoring.weights.{weight}": 0.0}
-        assert (pairs_by(without) != every) == (weight in ("path", "quality")), weight
-        changed = pairs_by(without | {"prefs.correctness_by": "margin", "prefs.max_correctness_pairs": 3}) != by_margin
-        assert changed or weight == "path", weight
+        assert (pairs_by({f"scoring.weights.{weight}": 0.0}) != every) == (weight != "cf"), weight
+
+
+def test_kept_by_margin_every_weight_can_change_correctness_pairs(pairs_by):
+    by_margin = {"prefs.correctness_by": "margin", "prefs.max_correctness_pairs": 3}
+    every = pairs_by(by_margin)
+    for weight in WEIGHTS:
+        assert pairs_by(by_margin | {f"scoring.weights.{weight}": 0.0}) != every, weight
 
 
 def test_scores_of_the_question_in_the_place_of_credits_change_no_pair(pairs_by):
