@@ -36,8 +36,9 @@ def load(
     test: int | None = None,
     test_set: TestSet | None = None,
     max_question_characters: int = 4000,
+    held_out: int | None = None,
 ) -> Splits:
-    return load_splits(DataSettings(str(source), train, test, test_set, max_question_characters))
+    return load_splits(DataSettings(str(source), train, test, held_out, test_set, max_question_characters))
 
 
 def write_parquet(path: Path, rows: list) -> Path:
@@ -207,7 +208,7 @@ def run_data_stage(folder: Path, endpoint: str, test_set: str, **variables: str)
     (folder / "profiles").mkdir(exist_ok=True)
     (folder / "params.yaml").write_text("profile: small\n")
     (folder / "profiles/small.yaml").write_text(
-        f"data: {{source: hub, test_set: {test_set}, train_questions: null, test_questions: null, "
+        f"data: {{source: hub, test_set: {test_set}, train_questions: null, test_questions: null, held_out: null, "
         "max_question_characters: 4000}\n"
     )
     environment = hub_environment(endpoint, folder / "hub") | {"PYTHONPATH": str(root)} | variables
