@@ -169,9 +169,9 @@ def layout_of(source: Source, wanted: int, held_out: int) -> Layout:
         needed = wanted * asked + held_out
         to_raise = "data.train_questions" if source.first_learned is None else "base.sandbox.first_question"
         raise InputError(
-            f"{wanted} rounds of {asked} questions (sample.questions) and {held_out} held-out ones need {needed} training questions "
-            f"that the base never sees, but there are {unseen}, and {fit} rounds fit: ask for fewer rounds, hold out fewer "
-            f"(--held-out), lower sample.questions, or raise {to_raise} in the profile to {needed}"
+            f"{wanted} rounds of {asked} questions (sample.questions) and {held_out} held-out ones need {needed} training "
+            f"questions that the base never sees, but there are {unseen}, and {fit} rounds fit: ask for fewer rounds, hold out "
+            f"fewer (--held-out), lower sample.questions, or raise {to_raise} in the profile to {needed}"
         )
     return Layout(asked, range(unseen - held_out, unseen))
 
@@ -183,8 +183,9 @@ def unseen_questions(source: Source) -> int:
     """
     if source.name not in (SANDBOX, HUB) and not os.path.isdir(source.name):
         raise InputError(
-            f"data.source is the single file {source.name}, of which the last data.test_questions rows are the test set, and rounds "
-            "hold out another number of questions; put both splits into a folder, as train.jsonl and test.jsonl, and name that"
+            f"data.source is the single file {source.name}, of which the last data.test_questions rows are the test set, and "
+            "rounds hold out another number of questions; put both splits into a folder, as train.jsonl and test.jsonl, and "
+            "name that"
         )
     if source.first_learned is not None:
         return source.first_learned

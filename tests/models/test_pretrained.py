@@ -11,8 +11,11 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from src.core.errors import InputError
+from src.engines.interface import Request
+from src.engines.transformers_engine import TransformersEngine
 from src.models.base_metrics import Origin
 from src.models.pretrained import describe, fetch_pretrained, locate
+from src.stages.answer import ask_greedily
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +76,33 @@ def test_an_adapter_is_merged_into_the_base(published, tmp_path):
     merged = logits(tmp_path / "base")
     assert (merged - wanted).abs().mean() < 0.02 < 0.1 < (merged - logits(published)).abs().mean()
     assert not (tmp_path / "base/adapter_config.json").exists()
+
+
+def test_weights_kept_in_float32_are_those_of_the_source(checkpoint, tmp_path):
+    fetch_pretrained(str(checkpoint), None, "float32", tmp_path)
+    kept, original = load_file(tmp_path / "model.safetensors"), load_file(checkpoint / "model.safetensors")
+    assert all(torch.equal(kept[name], original[name]) and kept[name].dtype == torch.float32 for name in original)
+
+
+def test_a_base_that_an_adapter_was_merged_into_in_float32_writes_what_base_and_adapter_wrote(checkpoint, questions, tmp_path):
+    """Random weights write noise, the hardest case: of the last bits that merging moves, none changes a greedy text here."""
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)
+    tuned = get_peft_model(model, LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM"))
+    tuned.save_pretrained(tmp_path / "adapter")
+    requests = ask_greedily(questions[:20], "plain", 24, AutoTokenizer.from_pretrained(checkpoint))
+    wanted = texts(TransformersEngine(checkpoint, 8, adapter_folder=tmp_path / "adapter"), requests)
+    changed = {}
+    for dtype in ("float32", "bfloat16"):
+        fetch_pretrained(str(checkpoint), str(tmp_path / "adapter"), dtype, tmp_path / dtype)
+        merged = texts(TransformersEngine(tmp_path / dtype, 8), requests)
+        changed[dtype] = sum(merged[key] != wanted[key] for key in wanted)
+    assert changed["float32"] == 0 < changed["bfloat16"]
+    assert wanted != texts(TransformersEngine(checkpoint, 8), requests)
+
+
+def texts(engine: TransformersEngine, requests: list[Request]) -> dict[str, str]:
+    return {completion.key: completion.text for completion in engine.generate(requests)}
 
 
 def test_a_bin_file_that_would_run_code_is_refused_and_does_not_run(published, tmp_path):
