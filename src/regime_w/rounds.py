@@ -121,9 +121,10 @@ def sentence(rounds: Rounds) -> str:
     better = f"better than {before} ({figures})"
     if rounds.stop and not last.improved:
         untrained = "" if last.trained else " It had too few pairs and trained nothing."
+        left = f"{before} is the last that helped" if last.number > 1 else "no round has helped"
         return (
             f"The gain is gone: by the paired test round {last.number} is not {better}, the verdict being "
-            f"*{verdict.verdict}*.{untrained} No further round was run, and {before} is the last that helped."
+            f"*{verdict.verdict}*.{untrained} No further round was run, and {left}."
         )
     if not rounds.over:
         return f"{last.number} of {rounds.wanted} rounds are done; the same command goes on."

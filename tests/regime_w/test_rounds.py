@@ -45,6 +45,7 @@ def test_the_end_is_told_in_words():
     assert "*worse*" in sentence(rounds(GAIN, LOSS))
     untrained = training_round(1, SIX, SIX, trained=False, pairs=0)
     assert "It had too few pairs and trained nothing." in sentence(rounds(untrained))
+    assert "and no round has helped." in sentence(rounds(untrained))
     assert sentence(rounds(GAIN, EVEN, wanted=2, stop=False)).startswith("All 2 rounds are done; the last is not better")
 
 
