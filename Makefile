@@ -6,7 +6,7 @@ VLLM_VENV := .venv-vllm
 ENVIRONMENT := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 PIP := bin/pip --disable-pip-version-check
 
-.PHONY: help repro doctor compare experiments evidence evaluate remote push pull repair deps lock check test test-vllm bench faults fuzz audit
+.PHONY: help repro doctor compare experiments evidence rounds evaluate remote push pull repair deps lock check test test-vllm bench faults fuzz audit
 help:  ## what there is to make
 	@grep -E '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
 
@@ -28,6 +28,12 @@ SEEDS ?= 5
 WORKERS ?= 1
 evidence: repair  ## recipes of pairs in worlds over seeds: a cell for each, and a page of all; SEEDS=5, WORKERS=1
 	$(ENVIRONMENT) python -m src.ops.evidence --seeds $(SEEDS) --workers $(WORKERS)
+
+ROUNDS ?= 2
+RECIPE ?= guide
+HELD_OUT ?= 500
+rounds: repair  ## train in rounds, each on fresh questions from the base that the last made; ROUNDS=2, RECIPE=guide, HELD_OUT=500
+	$(ENVIRONMENT) python -m src.ops.rounds --rounds $(ROUNDS) --recipe $(RECIPE) --held-out $(HELD_OUT)
 
 # DVC drops the columns that match: all but these.
 COLUMNS := Experiment|verdict$$|difference$$|p_value$$|metrics/prefs.json:pairs$$|metrics/eval.json:(accuracy|mean_tokens)$$|(train.)?dpo.learning_rate|scoring.weights

@@ -13,12 +13,14 @@ PROFILE: dict[str, Any] = {
         "source": "sandbox",
         "train_questions": 700,
         "test_questions": 30,
+        "held_out": None,
         "test_set": None,
         "max_question_characters": 4000,
     },
     "base": {
         "source": "sandbox",
         "adapter": None,
+        "dtype": "float32",
         "sandbox": {
             "first_question": 24,
             "epochs": 5,
@@ -36,7 +38,7 @@ PROFILE: dict[str, Any] = {
         },
     },
     "engine": {"name": "transformers", "template": "plain", "dtype": "float32", "batch_size": 64, "workers": 1, "vllm": None},
-    "sample": {"questions": 24, "max_tokens": 48},
+    "sample": {"first_question": 0, "questions": 24, "max_tokens": 48},
     "train": {
         "per_device_train_batch_size": 4,
         "max_length": 256,

@@ -1,6 +1,7 @@
-"""A pretrained model from the hub, a folder or a package, as the pipeline keeps it: bfloat16 safetensors and a tokenizer."""
+"""A pretrained model from the hub, a folder or a package, as the pipeline keeps it: safetensors and a tokenizer."""
 
 from pathlib import Path
+from typing import Literal
 
 import torch
 from httpx2 import HTTPError
@@ -24,14 +25,16 @@ from src.models.encoding import encode_prompt
 from src.models.hub import resolve_commit
 from src.models.sources import Located, OnHub, parse_source
 
+DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 # All that a model's folder needs but its weights.
 SMALL_FILES = ["*.json", "*.model", "*.txt", "*.jinja"]
 
 
-def fetch_pretrained(source: str, adapter: str | None, folder: Path) -> Origin:
+def fetch_pretrained(source: str, adapter: str | None, dtype: Literal["bfloat16", "float32"], folder: Path) -> Origin:
     """Put the model of `source`, with a LoRA adapter merged into it if one is named, into `folder`.
 
     source, adapter   a folder's path or hub:<owner>/<name>@<revision>; source also package:<name>/<file>.gguf
+    dtype             of the weights in `folder`; an adapter is merged in float32, and the sum is rounded once, if at all
 
     Raises InputError for what cannot be found or fetched, for files that are broken or do not fit together, and for weights
     that could run code as they are read.
@@ -42,7 +45,7 @@ def fetch_pretrained(source: str, adapter: str | None, folder: Path) -> Origin:
     )
     tokenizer = read_tokenizer(checkpoint)
     # Merging adds small numbers to large ones: it is done in full precision, and rounded once.
-    model = read_model(checkpoint, torch.bfloat16 if adapter is None else torch.float32)
+    model = read_model(checkpoint, DTYPES[dtype] if adapter is None else torch.float32)
     adapter_commit = None
     if adapter is not None:
         merged = locate(adapter, "base.adapter")
@@ -50,7 +53,7 @@ def fetch_pretrained(source: str, adapter: str | None, folder: Path) -> Origin:
         model = add_adapter(model, adapter_files).merge_and_unload()
         adapter_commit = merged.commit
     check_tokens(model, tokenizer, checkpoint)
-    model.to(torch.bfloat16).save_pretrained(folder)
+    model.to(DTYPES[dtype]).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return Origin(commit=found.commit, adapter=adapter, adapter_commit=adapter_commit)
 

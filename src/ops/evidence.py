@@ -22,14 +22,16 @@ from threading import Event, Lock
 
 from src.core.command import command_line, run_command
 from src.core.errors import InputError
-from src.core.files import write_text
+from src.core.files import WORK, write_text
 from src.core.progress import Progress
 from src.core.records import read_metrics, write_metrics
 from src.ops.evidence_plan import Plan, Wanted, chosen, machine_kind, read_plan, wanted_runs
-from src.ops.evidence_worker import FOLDER, Found, Worker, alone, cache_folder, check_committed, prepare, run
+from src.ops.evidence_worker import Found, found_in
+from src.ops.worker import Job, Worker, alone, cache_folder, check_committed, prepare, run
 from src.regime_w.evidence import Cell, Evidence, Signals
 from src.report.evidence import assemble, draw, render
 
+FOLDER = Path(WORK, "evidence")  # of the workers
 EVIDENCE = Path("evidence")
 CELLS = EVIDENCE / "cells"
 SIGNALS = "signals"  # the file of a world and seed that is no cell
@@ -213,7 +215,8 @@ def work(worker: Worker, board: Board, held: int) -> None:
             for wanted in group:
                 if board.stop.is_set():
                     return
-                found = run(worker, wanted, held, board.halt)
+                run(worker, Job(wanted.name(), wanted.world, wanted.files), held, board.halt)
+                found = found_in(worker.folder)
                 board.keep(cell_of(wanted, found, machine), signals_of(wanted, found))
 
 
@@ -223,7 +226,7 @@ def run_all(scope: Scope, left: Sequence[Wanted], done: int, workers: int) -> No
     commit, cores = check_committed(root), len(os.sched_getaffinity(0))
     folder, threads = root / FOLDER, max(1, cores // workers)
     team = [Worker(folder / f"worker-{number}", folder / f"worker-{number}.log", threads) for number in range(workers)]
-    with alone(root) as held:
+    with alone(folder, "make evidence") as held:
         cache = cache_folder(root)
         for worker in team:
             prepare(worker, root, commit, cache)

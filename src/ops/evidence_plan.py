@@ -115,13 +115,13 @@ def settings_of(files: SettingsFiles, world: str, seed: int, recipe: Point) -> S
     of_params = [item for item in recipe.set if not item.startswith(OF_PROFILE)]
     where = f"{RECIPES}: {recipe.name}"
     return SettingsFiles(
-        _with_values(files.params, [f"profile={world}", f"seed={seed}", *of_params], f"{where}: {PARAMS}"),
-        _with_values(files.profile, [*of_profile, REPORT_TOO_FEW], f"{where}: profile {world}"),
+        with_values(files.params, [f"profile={world}", f"seed={seed}", *of_params], f"{where}: {PARAMS}"),
+        with_values(files.profile, [*of_profile, REPORT_TOO_FEW], f"{where}: profile {world}"),
     )
 
 
-def _with_values(text: str, settings: Sequence[str], where: str) -> str:
-    """The text with values set, each given as `dotted.key=value`."""
+def with_values(text: str, settings: Sequence[str], where: str) -> str:
+    """The text with values set, each given as `dotted.key=value`; InputError, with `where`, for a key that is not there."""
     content = json.loads(text)
     for setting in settings:
         keys, _, value = setting.partition("=")
@@ -156,13 +156,13 @@ def computing() -> Computing:
     files = sorted({file for stage in deps for file in stage.files})
     packages = sorted({package for stage in deps for package in stage.packages})
     versions = read_yaml(VERSIONS)
-    return Computing(_digest([[file, shape_of(file)] for file in files]), _digest([[name, versions[name]] for name in packages]))
+    return Computing(sha_of([[file, shape_of(file)] for file in files]), sha_of([[name, versions[name]] for name in packages]))
 
 
 def digest_of(files: SettingsFiles, by: Computing) -> str:
     """SHA-256 of all that decides the result of a run but the processor: 64 hexadecimal digits."""
     params, profile = json.loads(files.params), json.loads(files.profile)
-    return _digest(
+    return sha_of(
         [
             [[section, params[section]] for section in PARAMS_SECTIONS],
             [[section, profile[section]] for section in PROFILE_SECTIONS],
@@ -171,7 +171,8 @@ def digest_of(files: SettingsFiles, by: Computing) -> str:
     )
 
 
-def _digest(value: Any) -> str:
+def sha_of(value: Any) -> str:
+    """SHA-256 of a value of JSON's types: 64 hexadecimal digits."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 

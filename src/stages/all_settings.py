@@ -24,7 +24,7 @@ from src.regime_w.scoring import ScoringSettings
 from src.sources.gsm8k import HUB, TRAIN, test_splits
 from src.stages.answer import AnswerSettings
 from src.stages.base import BaseSettings, check_first_question
-from src.stages.data import SANDBOX, DataSettings, check_source
+from src.stages.data import SANDBOX, DataSettings, check_held_out, check_source
 from src.stages.report import Policy
 from src.stages.sample import SampleSettings, check_count
 from src.training.dpo_settings import DpoSettings, TrainingSettings, TrainSettings, load_training_settings
@@ -124,7 +124,27 @@ def checks(settings: Settings) -> Sequence[Callable[[], object]]:
         found.append(partial(check_count, settings.sample, count, place))
         if base.sandbox is not None and base.source == SANDBOX:
             found.append(partial(check_first_question, base.sandbox, count, place))
+        found.append(partial(check_held_out, data, count, place))
+    found.append(partial(check_apart, settings))
     return found
+
+
+def check_apart(settings: Settings) -> None:
+    """InputError if a question that is held out would be sampled, or the base would learn around those that are."""
+    held_out, sample, base = settings.data.held_out_indices(), settings.sample, settings.base
+    if not held_out:
+        return
+    here = f"data.held_out and data.test_questions hold out questions {held_out.start} to {held_out.stop - 1}"
+    end = sample.first_question + sample.questions
+    if sample.first_question < held_out.stop and held_out.start < end:
+        raise InputError(
+            f"{here}, but sample.first_question and sample.questions ask {sample.first_question} to {end - 1}; move them apart"
+        )
+    if base.source == SANDBOX and base.sandbox is not None and base.sandbox.first_question < held_out.stop:
+        raise InputError(
+            f"{here}, but the base learns from base.sandbox.first_question = {base.sandbox.first_question} on; "
+            f"raise that to {held_out.stop} or more, or hold out earlier ones"
+        )
 
 
 def check_sources(settings: Settings, profile: Path) -> None:
@@ -144,6 +164,7 @@ def hub_revisions(settings: Settings) -> tuple[HubRevision, ...]:
     on_hub = [parse_source(source, "base") for source in sources]
     found = [HubRevision("model", model.name, model.revision) for model in on_hub if isinstance(model, OnHub)]
     if settings.data.source == HUB:
-        for published in (TRAIN, *test_splits(settings.data.test_set or "gsm8k")):
+        test = () if settings.data.held_out is not None else test_splits(settings.data.test_set or "gsm8k")
+        for published in (TRAIN, *test):
             found.append(HubRevision("dataset", published.name, published.commit))
     return tuple(dict.fromkeys(found))

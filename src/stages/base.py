@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from src.core.command import command_line
 from src.core.errors import InputError
@@ -20,7 +21,7 @@ from src.core.records import read_records, write_metrics
 from src.core.shapes import FilledText, Seed
 from src.models.base_metrics import BaseMetrics, SftMetrics
 from src.models.loading import loading
-from src.regime_w.questions import Question
+from src.regime_w.questions import Question, end_of
 from src.stages import run_stage
 from src.training.sft_settings import SandboxModelSettings
 
@@ -33,6 +34,7 @@ CODE = (
     "training/tokenizer.py",
     "training/examples.py",
     "regime_w/arms.py",
+    "regime_w/questions.py",
     "models/encoding.py",
 )
 PACKAGES = ("torch", "transformers", "tokenizers", "accelerate")
@@ -44,11 +46,13 @@ class BaseSettings:
 
     source   `sandbox`, `package:<name>/<file>.gguf`, `hub:<owner>/<name>@<revision>`, or the path of a folder
     adapter  a LoRA adapter that is merged into a pretrained model: a folder's path or hub:<owner>/<name>@<revision>
+    dtype    of the weights as they are kept; those that are trained here, by source `sandbox`, are float32
     sandbox  for source `sandbox`
     """
 
     source: FilledText
     adapter: FilledText | None
+    dtype: Literal["bfloat16", "float32"]
     sandbox: SandboxModelSettings | None
 
     def __post_init__(self) -> None:
@@ -58,6 +62,8 @@ class BaseSettings:
             raise InputError("base.source is 'sandbox', but the profile's base section has no `sandbox` settings; give it some")
         if self.adapter is not None:
             raise InputError(f"base.adapter is {self.adapter!r}, but source 'sandbox' is no pretrained model; remove it")
+        if self.dtype != "float32":
+            raise InputError(f"base.dtype is {self.dtype!r}, but the model of source 'sandbox' is trained in float32; give that")
 
 
 def main() -> None:
@@ -78,7 +84,7 @@ def fetch_base(settings: BaseSettings, folder: Path) -> BaseMetrics:
     with loading():
         from src.models.pretrained import describe, fetch_pretrained
 
-    origin = fetch_pretrained(settings.source, settings.adapter, folder)
+    origin = fetch_pretrained(settings.source, settings.adapter, settings.dtype, folder)
     found = describe(folder)
     return BaseMetrics(
         source=settings.source,
@@ -124,7 +130,7 @@ def check_questions(questions: Sequence[Question], settings: SandboxModelSetting
             f"{QUESTIONS} lacks {keys} in some questions, and base.source 'sandbox' learns from them: "
             "set data.source to 'sandbox' too, or base.source to a pretrained model"
         )
-    check_first_question(settings, len(questions), f"{QUESTIONS} has")
+    check_first_question(settings, end_of(questions), f"{QUESTIONS} has")
 
 
 def check_first_question(settings: SandboxModelSettings, there: int, place: str) -> None:

@@ -7,14 +7,14 @@ Params  profile: data
 
 import os
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from src.core.command import command_line
 from src.core.errors import InputError
 from src.core.params import add_profile_argument, load_profile_section, profile_path
 from src.core.records import write_records
-from src.core.shapes import PositiveCount, Text
+from src.core.shapes import Count, PositiveCount, Text
 from src.regime_w.questions import Question
 from src.sources.files import Splits, check_single_file, read_single_file
 from src.sources.gsm8k import HUB, TRAIN, TestSet, find_split, read_split, read_test, test_splits
@@ -33,7 +33,9 @@ class DataSettings:
     source                   `sandbox`, `hub`, or the path of a file, or of a folder with the splits of GSM8K (see
                              src/sources/gsm8k.py)
     train_questions          the first so many; None takes all
-    test_questions           likewise
+    test_questions           likewise; with `held_out` a number
+    held_out                 index of the first training question that is held out: `test_questions` from there on stand in the
+                             place of the source's test, which is not read, and not among those to train on; None: none is
     test_set                 of GSM8K; None is the source's own test
     max_question_characters  of a question, and of its worked solution; a source with a longer text is refused
     """
@@ -41,8 +43,22 @@ class DataSettings:
     source: Text
     train_questions: PositiveCount | None
     test_questions: PositiveCount | None
+    held_out: Count | None
     test_set: TestSet | None
     max_question_characters: PositiveCount
+
+    def __post_init__(self) -> None:
+        if self.held_out is not None and self.test_questions is None:
+            raise InputError(
+                f"held_out is {self.held_out}, but test_questions is null, which does not say how many are held out; "
+                "give it a number"
+            )
+
+    def held_out_indices(self) -> range:
+        """Of the training questions that are held out; empty where none is."""
+        if self.held_out is None or self.test_questions is None:
+            return range(0)
+        return range(self.held_out, self.held_out + self.test_questions)
 
 
 def check_source(settings: DataSettings) -> None:
@@ -53,7 +69,8 @@ def check_source(settings: DataSettings) -> None:
     if source == SANDBOX:
         problem_counts(settings)
     elif is_folder and source != HUB:
-        for published in (TRAIN, *test_splits(settings.test_set or "gsm8k")):
+        test = () if settings.held_out is not None else test_splits(settings.test_set or "gsm8k")
+        for published in (TRAIN, *test):
             find_split(Path(source), published)
     elif source != HUB:
         check_single_file(Path(source), settings.test_questions)
@@ -67,14 +84,37 @@ def load_splits(settings: DataSettings) -> Splits:
         found = make_problems(settings)
     elif source == HUB or is_folder:
         train_split = read_split(source, TRAIN, "train", max_characters)
-        found = Splits(train_split, read_test(source, settings.test_set or "gsm8k", max_characters))
+        with_test = settings.held_out is None
+        found = Splits(train_split, read_test(source, settings.test_set or "gsm8k", max_characters) if with_test else [])
     else:
         found = read_single_file(Path(source), settings.test_questions, max_characters)
     train = first(found.train, settings.train_questions, "train_questions", source)
+    if settings.held_out is not None:
+        check_held_out(settings, len(train), f"{source} has")
+        return hold_out(train, settings.held_out_indices())
     test = first(found.test, settings.test_questions, "test_questions", source)
     if test and not any(question.decides for question in test):
         raise InputError(f"data.test_questions is {len(test)}, but none of these is in GSM8K-Platinum, which decides; raise it")
     return Splits(train, test)
+
+
+def check_held_out(settings: DataSettings, there: int, place: str) -> None:
+    """InputError unless the questions to hold out are there, and another one is; `place` is for the message: "hub has"."""
+    held_out = settings.held_out_indices()
+    if held_out.stop > there:
+        raise InputError(
+            f"data.held_out is {held_out.start} and data.test_questions is {len(held_out)}, which hold out questions "
+            f"{held_out.start} to {held_out.stop - 1}, but {place} {there} to train on; lower one of them, or raise "
+            "data.train_questions"
+        )
+    if len(held_out) == there:
+        raise InputError(f"data.held_out is 0 and data.test_questions is {there}: no question is left to train on; lower it")
+
+
+def hold_out(train: list[Question], held_out: range) -> Splits:
+    """The training questions without those of these indices, each with its index, and those as the test."""
+    kept = [replace(question, index=index) for index, question in enumerate(train) if index not in held_out]
+    return Splits(kept, train[held_out.start : held_out.stop])
 
 
 def make_problems(settings: DataSettings) -> Splits:

@@ -1,6 +1,6 @@
 """Stage `sample`: ask the base every question in eleven ways.
 
-Reads   data/train.jsonl         the first `sample.questions` of it
+Reads   data/train.jsonl         `sample.questions` of it, from `sample.first_question` on
         checkpoints/base
 Writes  data/trajectories.jsonl  a trajectory a line, questions in file order, arms in arm order
 Params  seed, arms; profile: sample, engine
@@ -15,13 +15,13 @@ from src.core.command import command_line
 from src.core.errors import InputError
 from src.core.params import add_profile_argument, load_profile_section, load_section, load_value, profile_path
 from src.core.records import read_records, write_records
-from src.core.shapes import PositiveCount, Seed
+from src.core.shapes import Count, PositiveCount, Seed
 from src.engines.interface import Completion, Request
 from src.engines.settings import EngineSettings, Template
 from src.models.loading import loading
 from src.models.templates import wrap_prompt
 from src.regime_w.arms import Arm, ArmSettings, build_all_arms, build_prompt, request_seed
-from src.regime_w.questions import Question
+from src.regime_w.questions import Question, between, end_of
 from src.regime_w.texts import Trajectory
 from src.stages import run_stage
 
@@ -37,10 +37,12 @@ TRAJECTORIES = Path("data/trajectories.jsonl")
 class SampleSettings:
     """The section `sample` of a profile.
 
-    questions   how many of the training questions are asked, from the first on
-    max_tokens  of one trajectory at most
+    first_question  index among the training questions of the source; those that are held out count
+    questions       how many are asked, from that one on
+    max_tokens      of one trajectory at most
     """
 
+    first_question: Count
     questions: PositiveCount
     max_tokens: PositiveCount
 
@@ -56,11 +58,30 @@ class AskedArm:
 
 def check_count(settings: SampleSettings, there: int, place: str) -> None:
     """InputError if more questions are to be asked than there are; `place` is for the message: "data/train.jsonl has"."""
-    if there < settings.questions:
+    first, count = settings.first_question, settings.questions
+    if there >= first + count:
+        return
+    if not first:
         raise InputError(
-            f"sample.questions is {settings.questions}, but {place} {there}; "
-            "lower it, or raise data.train_questions in the profile"
+            f"sample.questions is {count}, but {place} {there}; lower it, or raise data.train_questions in the profile"
         )
+    raise InputError(
+        f"sample.first_question is {first} and sample.questions is {count}, which ask for {first + count} questions, but {place} "
+        f"{there}; lower one of them, or raise data.train_questions in the profile"
+    )
+
+
+def asked_questions(questions: Sequence[Question], settings: SampleSettings) -> list[Question]:
+    """Those of data/train.jsonl that are to be asked, in file order; InputError if not all of them are there."""
+    check_count(settings, end_of(questions), f"{TRAIN_SET} has")
+    end = settings.first_question + settings.questions
+    asked = between(questions, settings.first_question, end)
+    if len(asked) < settings.questions:
+        raise InputError(
+            f"sample asks questions {settings.first_question} to {end - 1}, but {settings.questions - len(asked)} of them are "
+            f"held out and not in {TRAIN_SET}; change sample.first_question, sample.questions or data.held_out in the profile"
+        )
+    return asked
 
 
 def ask_by_all_arms(
@@ -109,13 +130,12 @@ def main() -> None:
     settings = load_profile_section("sample", SampleSettings, profile)
     engine = load_profile_section("engine", EngineSettings, profile)
     arms = build_all_arms(load_section("arms", ArmSettings), load_value("seed", Seed))
-    questions = read_records(TRAIN_SET, Question)
-    check_count(settings, len(questions), f"{TRAIN_SET} has")
+    questions = asked_questions(read_records(TRAIN_SET, Question), settings)
     with loading():
         from src.engines.runner import answer_requests, load_tokenizer
 
     tokenizer = load_tokenizer(BASE)
-    every = ask_by_all_arms(questions[: settings.questions], arms, engine.template, settings.max_tokens, tokenizer)
+    every = ask_by_all_arms(questions, arms, engine.template, settings.max_tokens, tokenizer)
     completions = answer_requests("sample", engine, [asked.request for asked in every], BASE)
     write_records(TRAJECTORIES, Trajectory, (trajectory(asked, completions[asked.request.key]) for asked in every))
 

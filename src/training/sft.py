@@ -19,7 +19,7 @@ from transformers import (
 from src.core.limits import told_when_exhausted
 from src.models.base_metrics import SftMetrics
 from src.models.precision import computes_in_bfloat16
-from src.regime_w.questions import Question
+from src.regime_w.questions import Question, between
 from src.training.callbacks import CHECKPOINT_STEPS, equip, newest_checkpoint
 from src.training.examples import Retellings, build_examples, solution_text
 from src.training.muon import MuonAndAdamW
@@ -92,14 +92,14 @@ class CompletionTrainer(Trainer):
 def train_sandbox_model(
     questions: Sequence[Question], settings: SandboxModelSettings, seed: int, folder: Path, work: Path
 ) -> SftMetrics:
-    """Train tokenizer and model on `questions[first_question:]` and save both to `folder`.
+    """Train tokenizer and model on the questions from index `first_question` on and save both to `folder`.
 
     work     keeps the checkpoints; training goes on from the last intact one that is there
     returns  the loss of the first step, and the mean of the last ten
 
     ValueError for a question without retellings.
     """
-    taught = questions[settings.first_question :]
+    taught = between(questions, settings.first_question)
     tokenizer = train_tokenizer(_tokenizer_texts(taught), settings.vocab_size)
     data = Dataset.from_list([vars(encode_example(tokenizer, example)) for example in build_examples(taught, settings)])
     model = build_model(settings, tokenizer, seed)

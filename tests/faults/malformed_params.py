@@ -34,7 +34,7 @@ def merging_bomb(depth: int) -> bytes:
 
 
 STAGE_OF = {"params.yaml": "rollouts", PROFILE: "base"}
-KEYS = {"params.yaml": "the keys weights, path, quality", PROFILE: "the keys source, adapter, sandbox"}
+KEYS = {"params.yaml": "the keys weights, path, quality", PROFILE: "the keys source, adapter, dtype, sandbox"}
 
 
 def yaml_cases() -> Iterator[Case]:
@@ -183,8 +183,13 @@ SETTINGS: list[tuple[str, str, str, list[str], str]] = [
     ("data", PROFILE, "data.train_questions", ["1.5", "true", "all", "[1]"], WHOLE),
     ("data", PROFILE, "data.max_question_characters", ["0", "-1"], NOT_LESS_1),
     ("data", PROFILE, "data.max_question_characters", ["1.5", "4k", "null"], WHOLE),
+    ("data", PROFILE, "data.held_out", ["-1"], NOT_LESS_0),
+    ("data", PROFILE, "data.held_out", ["1.5", "true", "all"], WHOLE),
+    ("base", PROFILE, "base.dtype", ["float16", "null", "32"], "it must be 'bfloat16' or 'float32'"),
     ("base", PROFILE, "base.source", ["null", "3", "[model]", "true"], TEXT),
     ("base", PROFILE, "base.adapter", ["3", "[sft]"], TEXT),
+    ("sample", PROFILE, "sample.first_question", ["-1"], NOT_LESS_0),
+    ("sample", PROFILE, "sample.first_question", ["1.5", "true", "null"], WHOLE),
     ("sample", PROFILE, "sample.questions", ["0", "-3"], NOT_LESS_1),
     ("sample", PROFILE, "sample.questions", ["1.5", "true", "all", "null"], WHOLE),
     ("sample", PROFILE, "sample.max_tokens", ["0", "-1"], NOT_LESS_1),
@@ -320,7 +325,10 @@ DELETED: list[tuple[str, str, str]] = [
     ("report", "params.yaml", "criteria.min_gain"),
     ("data", PROFILE, "data.test_set"),
     ("data", PROFILE, "data.max_question_characters"),
+    ("data", PROFILE, "data.held_out"),
     ("base", PROFILE, "base.adapter"),
+    ("base", PROFILE, "base.dtype"),
+    ("sample", PROFILE, "sample.first_question"),
     ("sample", PROFILE, "engine.vllm"),
     ("answer baseline", PROFILE, "answer.max_tokens"),
     ("doctor", PROFILE, "machine.hours.answer"),
@@ -328,6 +336,8 @@ DELETED: list[tuple[str, str, str]] = [
 # Values that are good in themselves, but not with the rest: stage, key, value, the words of cause and cure.
 UNFITTING: list[tuple[str, str, str, str, str]] = [
     ("sample", "sample.questions", "1000", "but data/train.jsonl has 24", "lower it, or raise data.train_questions"),
+    ("sample", "sample.first_question", "22", "ask for 25 questions, but data/train.jsonl has 24", "lower one of them"),
+    ("data", "data.held_out", "22", "hold out questions 22 to 24, but sandbox has 24", "lower one of them"),
     ("sample", "engine.name", "vllm", "has no `vllm` settings", "give it"),
     ("sample", "engine.template", "chat", "checkpoints/base has no chat template", "set engine.template to 'plain'"),
     ("answer baseline", "engine.template", "chat", "checkpoints/base has no chat template", "set engine.template to 'plain'"),
@@ -428,6 +438,9 @@ FOUND_EARLY: list[tuple[str, str, str, str]] = [
     ("data.train_questions", "null", "as many problems as asked", "give both counts a number"),
     ("data.train_questions", "2", "sample.questions is 3, but data.train_questions asks for 2", "lower it"),
     ("sample.questions", "1000", "but data.train_questions asks for 24", "lower it, or raise data.train_questions"),
+    ("sample.first_question", "22", "ask for 25 questions, but data.train_questions asks for 24", "lower one of them"),
+    ("data.held_out", "22", "hold out questions 22 to 24, but data.train_questions asks for 24", "lower one of them"),
+    ("data.held_out", "2", "hold out questions 2 to 4, but sample.first_question and sample.questions ask 0 to 2", "move them"),
     ("base.source", "models/gone", "no such folder", "none of `sandbox`"),
     ("base.source", "source", "lacks config.json, *.safetensors or *.bin", "name another"),
     ("base.source", "package:no_such_package/a.gguf", "is not installed", "pip install"),
@@ -451,6 +464,13 @@ def early_cases() -> Iterator[Case]:
     yield Case("early: vLLM that is not installed", "doctor", vllm, "engine: wanted vllm", "found no vllm", "set engine.name to")
     sandbox = both(setting(PROFILE, "base.source", "sandbox"), setting(PROFILE, "base.sandbox.first_question", "24"))
     first = "base.sandbox.first_question is 24"
+    around = both(setting(PROFILE, "base.source", "sandbox"), setting(PROFILE, "data.held_out", "12"))
+    learns = "hold out questions 12 to 14, but the base learns from base.sandbox.first_question = 2 on"
+    yield Case("early: a base that learns around what is held out", "doctor", around, PROFILE, learns, "raise that to 15 or more")
+    uncounted = both(setting(PROFILE, "data.held_out", "12"), setting(PROFILE, "data.test_questions", "null"))
+    yield Case("held out without a count", "data", uncounted, f"{PROFILE}: data", "held_out is 12, but test_questions", "number")
+    rounded = both(setting(PROFILE, "base.source", "sandbox"), setting(PROFILE, "base.dtype", "bfloat16"))
+    yield Case("a sandbox in bfloat16", "base", rounded, f"{PROFILE}: base", "base.dtype is 'bfloat16'", "give that")
     yield Case("early: no question left to learn from", "doctor", sandbox, first, "asks for 24 questions", "lower base.sandbox")
 
 

@@ -27,8 +27,8 @@ from src.ops.evidence_plan import (
     settings_of,
     shape_of,
 )
-from src.ops.evidence_worker import check_committed
 from src.ops.sweep import Point
+from src.ops.worker import check_committed
 from src.regime_w.evidence import COMPARISONS
 from tests.pipeline.conftest import KEPT, ROOT
 from tests.profiles import profile_text
@@ -332,7 +332,7 @@ def test_runs_are_refused_until_what_decides_them_is_committed(checkout):
 
 def test_what_must_be_committed_is_all_that_a_run_s_copy_needs():
     """`KEPT` is what the tests of DVC copy to run a pipeline: all of it that a run reads is looked at."""
-    from src.ops.evidence_worker import MUST_BE_COMMITTED
+    from src.ops.worker import MUST_BE_COMMITTED
 
     for name in MUST_BE_COMMITTED:
         assert name.partition("/")[0] in KEPT and (ROOT / name).exists()

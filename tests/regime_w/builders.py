@@ -8,9 +8,11 @@ from src.regime_w.evaluation import Evaluation
 from src.regime_w.evidence import Cell
 from src.regime_w.preferences import Pair
 from src.regime_w.questions import Question
+from src.regime_w.rounds import Round
 from src.regime_w.scoring import Rollout, ScoredTrajectory
 from src.regime_w.signals import Over, Signal, SignalWorth
 from src.regime_w.texts import PolicyText, Trajectory
+from src.regime_w.verdict import RunVerdict, paired_verdict
 
 
 def question(gold: str = "2", **values: Any) -> Question:
@@ -141,3 +143,26 @@ def evidence_cell(world: str, seed: int, recipe: str, difference: float, **value
         "p_value": 0.04,
     }
     return Cell(**(record | values))
+
+
+def training_round(number: int, before: str, after: str, **values: Any) -> Round:
+    """A round by its marks of the held-out questions, before and after it."""
+    marks = [{str(place): mark == "1" for place, mark in enumerate(text)} for text in (before, after)]
+    record = {
+        "number": number,
+        "digest": f"d{number}",
+        "base": f"b{number}.dir",
+        "result": f"r{number}",
+        "machine": "a processor, 1 thread",
+        "first_question": 24 * (number - 1),
+        "asked": 24,
+        "trained": True,
+        "pairs": 40,
+        "correctness_pairs": 30,
+        "consensus_pairs": 0,
+        "coherence_pairs": 10,
+        "verdict": RunVerdict(**vars(paired_verdict(*marks).verdict)),
+        "correct_before": before,
+        "correct": after,
+    }
+    return Round(**(record | values))

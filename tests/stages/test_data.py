@@ -3,6 +3,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow
@@ -36,8 +37,9 @@ def load(
     test: int | None = None,
     test_set: TestSet | None = None,
     max_question_characters: int = 4000,
+    held_out: int | None = None,
 ) -> Splits:
-    return load_splits(DataSettings(str(source), train, test, test_set, max_question_characters))
+    return load_splits(DataSettings(str(source), train, test, held_out, test_set, max_question_characters))
 
 
 def write_parquet(path: Path, rows: list) -> Path:
@@ -207,7 +209,7 @@ def run_data_stage(folder: Path, endpoint: str, test_set: str, **variables: str)
     (folder / "profiles").mkdir(exist_ok=True)
     (folder / "params.yaml").write_text("profile: small\n")
     (folder / "profiles/small.yaml").write_text(
-        f"data: {{source: hub, test_set: {test_set}, train_questions: null, test_questions: null, "
+        f"data: {{source: hub, test_set: {test_set}, train_questions: null, test_questions: null, held_out: null, "
         "max_question_characters: 4000}\n"
     )
     environment = hub_environment(endpoint, folder / "hub") | {"PYTHONPATH": str(root)} | variables
@@ -404,3 +406,50 @@ def test_gsm8k_has_no_question_in_both_splits_nor_twice_in_one_and_no_worked_sol
     check_disjoint(splits)
     for questions in splits:
         assert len({normalized(question.question) for question in questions}) == len(questions)
+
+
+# --- questions held out for choices ---
+
+
+def test_problems_that_are_held_out_are_tested_on_and_not_among_those_to_train_on():
+    every = load("sandbox", train=40, test=5)
+    train, held_out = load("sandbox", train=40, test=10, held_out=20)
+    assert held_out == every.train[20:30]
+    assert [replace(question, index=None) for question in train] == every.train[:20] + every.train[30:]
+    assert [question.index for question in train] == [*range(20), *range(30, 40)]
+    assert all(question.index is None for question in (*held_out, *every.train))
+    check_disjoint(Splits(train, held_out))
+
+
+def test_a_folder_of_which_questions_are_held_out_needs_no_test(tmp_path):
+    write(tmp_path / "train.jsonl", ROWS)
+    train, held_out = load(tmp_path, test=2, held_out=7)
+    assert [q.gold for q in held_out] == ["9", "10"] and [q.index for q in train] == list(range(7))
+    with pytest.raises(InputError, match="which holds no GSM8K test set"):
+        load(tmp_path, test=2)
+
+
+def test_a_single_file_keeps_its_last_rows_for_the_test_that_is_not_read(tmp_path):
+    train, held_out = load(write(tmp_path / "rows.jsonl", ROWS), test=2, held_out=0)
+    assert [q.gold for q in held_out] == ["2", "3"] and [q.gold for q in train] == ["4", "5", "6", "7", "8"]
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"test": 3, "held_out": 7}, "hold out questions 7 to 9, but .* has 9 to train on; lower one of them"),
+        ({"test": 9, "held_out": 0}, "no question is left to train on"),
+        ({"train": 6, "test": 2, "held_out": 5}, "hold out questions 5 to 6, but .* has 6 to train on"),
+        ({"held_out": 5}, "held_out is 5, but test_questions is null"),
+    ],
+)
+def test_more_questions_held_out_than_there_are_is_an_error(tmp_path, values, words):
+    write(tmp_path / "train.jsonl", ROWS)
+    with pytest.raises(InputError, match=words):
+        load(tmp_path, **values)
+
+
+def test_a_question_that_is_held_out_and_stands_again_among_those_to_train_on_is_an_error(tmp_path):
+    write(tmp_path / "train.jsonl", [*ROWS, ROWS[0] | {"question": ROWS[0]["question"].upper()}])
+    with pytest.raises(InputError, match="1 questions are in both splits"):
+        check_disjoint(load(tmp_path, test=2, held_out=8))

@@ -13,7 +13,7 @@ from src.regime_w.arms import ARM_NAMES, build_all_arms, build_prompt, request_s
 from src.regime_w.questions import Question
 from src.regime_w.texts import Trajectory
 from src.stages import sample
-from src.stages.sample import ask_by_all_arms
+from src.stages.sample import SampleSettings, ask_by_all_arms, asked_questions
 from tests.profiles import profile_text
 
 
@@ -68,6 +68,25 @@ def test_more_questions_than_there_are_is_an_error(folder):
     (folder / "profiles/test.yaml").write_text(profile_text({"sample.questions": 6}))
     with pytest.raises(InputError, match="sample.questions is 6, but data/train.jsonl has 5; lower it, or raise data.train_q"):
         sample.main()
+
+
+def test_questions_are_asked_from_the_first_that_is_named(questions):
+    assert asked_questions(questions, SampleSettings(7, 3, 8)) == questions[7:10]
+    assert asked_questions(questions, SampleSettings(57, 3, 8)) == questions[57:]
+    with pytest.raises(InputError, match="which ask for 61 questions, but data/train.jsonl has 60; lower one of them"):
+        asked_questions(questions, SampleSettings(58, 3, 8))
+
+
+def test_what_is_held_out_counts_and_is_never_asked(questions):
+    there = [replace(question, index=index) for index, question in enumerate(questions) if index not in range(20, 30)]
+    assert asked_questions(there, SampleSettings(15, 5, 8)) == there[15:20]
+    assert asked_questions(there, SampleSettings(30, 5, 8)) == there[20:25]
+    with pytest.raises(
+        InputError, match="sample asks questions 18 to 22, but 3 of them are held out and not in data/train.jsonl"
+    ):
+        asked_questions(there, SampleSettings(18, 5, 8))
+    with pytest.raises(InputError, match="which ask for 61 questions, but data/train.jsonl has 60"):
+        asked_questions(there, SampleSettings(59, 2, 8))
 
 
 def test_a_template_that_the_tokenizer_lacks_is_an_error(folder):
