@@ -259,7 +259,7 @@ def test_a_word_that_is_like_a_known_one_is_told_with_it(tmp_path):
         (Rollout, {"s_cf": -0.5}, "it must be greater than or equal to 0"),
         (Rollout, {"gold": "two"}, "it must match pattern"),
         (Rollout, {"trajectories": None}, "it must be a valid array"),
-        (Pair, {"pair_type": "other"}, "it must be 'correctness' or 'coherence'"),
+        (Pair, {"pair_type": "other"}, "it must be 'correctness', 'consensus' or 'coherence'"),
         (Pair, {"chosen_arm": "nobody"}, "it must be 'wolfram_0', "),
         (TrainingPair, {"prompt": " "}, "it must not be blank"),
         (PolicyText, {"text": "\udc00"}, "half a surrogate pair is no character"),

@@ -34,7 +34,7 @@ def merging_bomb(depth: int) -> bytes:
 
 
 STAGE_OF = {"params.yaml": "rollouts", PROFILE: "base"}
-KEYS = {"params.yaml": "the keys weights, path, quality", PROFILE: "the keys source, adapter, dtype, sandbox"}
+KEYS = {"params.yaml": "the keys credit, weights, path, quality", PROFILE: "the keys source, adapter, dtype, sandbox"}
 
 
 def yaml_cases() -> Iterator[Case]:
