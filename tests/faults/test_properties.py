@@ -247,7 +247,7 @@ ARM, FINISH = st.sampled_from(ARM_NAMES), st.sampled_from(["stop", "length"])
 WRITTEN = {"text": TEXT, "n_tokens": COUNT, "finish_reason": FINISH}
 SAMPLED = {"seed": INTEGER, "temperature": st.floats(0, 1e300), "prompt": TEXT} | WRITTEN
 SCORED = SAMPLED | {"answer": st.none() | TEXT, "correct": st.booleans(), "conciseness": SHARE, "alignment": SHARE}
-SCORED |= {"quality": NUMBER, "reward": NUMBER}
+SCORED |= {"end": SHARE, "cf": SHARE} | dict.fromkeys(("path", "quality", "reward"), st.floats(0, 1e300))
 ELEVEN = st.tuples(*(st.fixed_dictionaries({"arm_name": st.just(name)} | SCORED) for name in ARM_NAMES)).map(list)
 # Records as JSON has them.
 RECORDS = {
@@ -262,7 +262,7 @@ RECORDS = {
     ),
     Pair: st.fixed_dictionaries(
         {"question_id": FILLED, "question": FILLED, "prompt": FILLED, "chosen": TEXT, "rejected": TEXT}
-        | {"pair_type": st.sampled_from(["correctness", "coherence"]), "chosen_arm": ARM, "rejected_arm": ARM}
+        | {"pair_type": st.sampled_from(["correctness", "consensus", "coherence"]), "chosen_arm": ARM, "rejected_arm": ARM}
         | {"chosen_reward": NUMBER, "rejected_reward": NUMBER}
     ),
     TrainingPair: st.fixed_dictionaries({"prompt": FILLED, "chosen": TEXT, "rejected": TEXT}),
