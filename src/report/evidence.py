@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from src.regime_w.evidence import (
     Cell,
@@ -15,6 +16,9 @@ from src.regime_w.evidence import (
 )
 from src.report.figures import Panel, Spread, draw_spreads
 from src.report.page import TEMPLATES, points, signed
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 NONE = "—"
 
@@ -65,26 +69,27 @@ def bounds(low: float | None, high: float | None) -> str:
 
 
 @cache  # read once: a command of hours must not meet a template that was edited meanwhile
-def _template():  # type: ignore[no-untyped-def]
+def markdown_template(name: str) -> "Template":
+    """A template of this folder for Markdown, with the words above."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
-        autoescape=False,  # which is for HTML; names of recipes and worlds hold letters, digits, dots and hyphens
+        autoescape=False,  # which is for HTML; names of profiles and recipes hold letters, digits, dots and hyphens
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters |= {"share": share, "signed": signed, "p_value": p_value}
     environment.globals["bounds"] = bounds
-    return environment.get_template("evidence.md.j2")
+    return environment.get_template(name)
 
 
 def render(evidence: Evidence, picture: str) -> str:
     """The page as Markdown; `picture` is a file beside it."""
     machines = tuple(dict.fromkeys(cell.machine for cell in evidence.cells))
-    return str(_template().render(vars(evidence) | {"picture": picture, "machines": machines}))
+    return str(markdown_template("evidence.md.j2").render(vars(evidence) | {"picture": picture, "machines": machines}))
 
 
 # --- the picture ---
