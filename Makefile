@@ -29,10 +29,10 @@ WORKERS ?= 1
 evidence: repair  ## recipes of pairs in worlds over seeds: a cell for each, and a page of all; SEEDS=5, WORKERS=1
 	$(ENVIRONMENT) python -m src.ops.evidence --seeds $(SEEDS) --workers $(WORKERS)
 
-ROUNDS ?= 2
+ROUNDS ?= 3
 RECIPE ?= guide
 HELD_OUT ?= 500
-rounds: repair  ## train in rounds, each on fresh questions from the base that the last made; ROUNDS=2, RECIPE=guide, HELD_OUT=500
+rounds: repair  ## train in rounds, each on fresh questions from the base that the last made; ROUNDS=3, RECIPE=guide, HELD_OUT=500
 	$(ENVIRONMENT) python -m src.ops.rounds --rounds $(ROUNDS) --recipe $(RECIPE) --held-out $(HELD_OUT)
 
 # DVC drops the columns that match: all but these.

@@ -19,9 +19,9 @@ COMMAND = [sys.executable, "-m", "src.ops.rounds", "--rounds", "2", "--held-out"
 
 @pytest.fixture(scope="module")
 def planned(reproduced: Path, run) -> Path:
-    """A repository in which two rounds fit."""
-    (reproduced / "profiles/tiny.yaml").write_text(profile_text({"base.sandbox.first_question": 78}))
-    run(reproduced, "git", "commit", "-qam", "questions for two rounds")
+    """A repository in which one round fits, so that the questions of the second are made for it."""
+    (reproduced / "profiles/tiny.yaml").write_text(profile_text({"base.sandbox.first_question": 54}))
+    run(reproduced, "git", "commit", "-qam", "questions for a round")
     return reproduced
 
 
@@ -50,7 +50,7 @@ def test_a_killed_command_goes_on_and_gives_the_table_of_one_that_ran_through(pl
     both = rounds_of(planned)
     assert both.rounds[0] == first
     one, two = both.rounds
-    assert (one.first_question, two.first_question, both.held_out, both.questions) == (0, 24, 48, 30)
+    assert (one.first_question, two.first_question, both.held_out, both.questions) == (0, 700, 24, 30)
     assert one.base != two.base and one.result != two.result and two.pairs > 0 and two.trained
     assert one.changed_by_merge is None and two.changed_by_merge == 0  # the merged base is base and adapter of round 1
     assert two.correct_before == one.correct
@@ -88,8 +88,8 @@ def test_the_checkout_stays_as_it_was(planned, run):
     assert run(planned, "git", "status", "--short").stdout == "?? rounds/\n"
 
 
-def test_more_rounds_than_fit_are_refused_before_anything_runs(planned, environment):
-    done = call(planned, environment, "--rounds", "3")
+def test_rounds_of_which_none_fits_are_refused_before_anything_runs(planned, environment):
+    done = call(planned, environment, "--held-out", "31")
     assert done.returncode == 1
-    assert "3 rounds of 24 questions" in done.stderr and "2 rounds fit" in done.stderr
-    assert "raise base.sandbox.first_question in the profile to 102" in done.stderr
+    assert "1 rounds of 24 questions" in done.stderr and "0 rounds fit" in done.stderr
+    assert "raise base.sandbox.first_question in the profile to 55" in done.stderr
