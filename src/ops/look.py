@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from src.core.errors import InputError, shown
-from src.ops.run_files import RunFiles
+from src.ops.run_files import POLICIES, RunFiles
 from src.regime_w.evaluation import Evaluation
 from src.regime_w.preferences import Pair
 from src.regime_w.questions import Question
@@ -12,7 +12,6 @@ from src.regime_w.scoring import Rollout
 
 TRAIN, TEST = "data/train.jsonl", "data/test.jsonl"
 ROLLOUTS, PAIRS = "data/regime_w_rollouts.jsonl", "data/coherence_preferences.jsonl"
-POLICIES = ("baseline", "coherence")
 
 
 @dataclass(frozen=True)

@@ -35,9 +35,10 @@ def list_of(every: Sequence[Found], asked: frozenset[str], ink: Ink) -> list[str
 
 def _head(found: Found, ink: Ink) -> list[str]:
     question = found.question
-    about = [f"line {found.line} of {found.file}, counted from 0", *([f"kind {on_one_line(question.kind)}"] if question.kind else [])]
+    kind = f", kind {on_one_line(question.kind)}" if question.kind else ""
+    about = f"line {found.line} of {found.file}, counted from 0{kind}"
     return [
-        f"{ink(on_one_line(question.id), 'bold')}  {ink(', '.join(about), 'dim')}",
+        f"{ink(on_one_line(question.id), 'bold')}  {ink(about, 'dim')}",
         *_indented(question.question),
         f"gold {ink(on_one_line(question.gold), 'bold')}, worked out:",
         *_indented(question.answer),

@@ -12,6 +12,7 @@ from typing import TypeVar
 from src.core.errors import InputError
 from src.core.records import Record, stream_records
 
+POLICIES = ("baseline", "coherence")
 R = TypeVar("R", bound=Record)
 
 

@@ -86,9 +86,8 @@ def _verdict_lines(outcome: Outcome, ink: Ink) -> list[str]:
     verdict = outcome.verdict
     lines = [f"{ink(verdict.verdict, STYLE_OF[verdict.verdict])}: {_difference(verdict, outcome.confidence)}"]
     if verdict.family_ci_low is not None and verdict.family_ci_high is not None:
-        lines.append(
-            f"over {verdict.families} kinds of question: {signed(verdict.family_ci_low)} to {signed(verdict.family_ci_high)} points"
-        )
+        low, high = signed(verdict.family_ci_low), signed(verdict.family_ci_high)
+        lines.append(f"over {verdict.families} kinds of question: {low} to {high} points")
     if verdict.gsm8k is not None:
         lines.append(f"on GSM8K's own test, {verdict.gsm8k.verdict}: {_difference(verdict.gsm8k, outcome.confidence)}")
     return lines

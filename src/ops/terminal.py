@@ -22,7 +22,11 @@ def plain(text: str) -> str:
     """
     if PRINTABLE_ASCII.fullmatch(text):
         return text
-    return "".join(sign if sign == "\n" or unicodedata.category(sign) not in HIDDEN_CATEGORIES else _escaped(sign) for sign in text)
+    return "".join(_escaped(sign) if _is_hidden(sign) else sign for sign in text)
+
+
+def _is_hidden(sign: str) -> bool:
+    return sign != "\n" and unicodedata.category(sign) in HIDDEN_CATEGORIES
 
 
 def _escaped(sign: str) -> str:

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from src.regime_w.questions import Question
+
 RuleName = Literal["strict-match", "flexible-extract"]
 INVALID = "[invalid]"  # what the harness writes where a filter finds nothing; no target is so
 
@@ -48,11 +50,21 @@ def harness_answer(text: str, rule: Rule) -> str | None:
     return next(group for group in match.groups() if group)
 
 
+def harness_target(question: Question) -> str:
+    """The worked solution with the gold answer behind its marker, as the task's data set has it.
+
+    Of a question that is scored on both sets the solution is GSM8K's, and the gold that decides is Platinum's.
+    """
+    if question.gsm8k_gold in (None, question.gold):
+        return question.answer
+    return f"{question.answer.rpartition('#### ')[0]}#### {question.gold}"
+
+
 def harness_correct(answer: str | None, target: str) -> bool:
     """Whether the harness counts an answer as right.
 
     answer  as `harness_answer` gives it
-    target  the worked solution, which ends in `#### <number>`
+    target  as `harness_target` gives it
     """
     return answer is not None and _compared(answer) == _compared(target)
 
