@@ -25,14 +25,14 @@ class Found:
 
 @dataclass(frozen=True)
 class TrainingLook:
-    """A training question: its eleven trajectories, None where it was not asked, and its pairs.
+    """A training question: its eleven trajectories, None where it was not asked, and its pairs, None where no file has any.
 
     missing  why files of the run could not be read
     """
 
     found: Found
     rollout: Rollout | None
-    pairs: tuple[Pair, ...]
+    pairs: tuple[Pair, ...] | None
     missing: tuple[str, ...]
 
 
@@ -113,5 +113,5 @@ def _look_at_training(files: RunFiles, found: Found) -> TrainingLook:
     key = found.question.id
     rollouts = iter(()) if files.lacks(ROLLOUTS) else files.stream(ROLLOUTS, Rollout)
     rollout = next((item for item in rollouts if item.question_id == key), None)
-    pairs = () if files.lacks(PAIRS) else tuple(pair for pair in files.stream(PAIRS, Pair) if pair.question_id == key)
+    pairs = None if files.lacks(PAIRS) else tuple(pair for pair in files.stream(PAIRS, Pair) if pair.question_id == key)
     return TrainingLook(found, rollout, pairs, missing)

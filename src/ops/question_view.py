@@ -59,7 +59,7 @@ def _training_lines(seen: TrainingLook, ink: Ink) -> list[str]:
         *_trajectory_table(rollout, ink),
         "",
         *_trajectory_texts(rollout, ink),
-        *_pair_table(seen.pairs, ink),
+        *([] if seen.pairs is None else _pair_table(seen.pairs, ink)),
     ]
 
 
