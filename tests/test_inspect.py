@@ -1,5 +1,7 @@
 """`python -m src.inspect`: a question is found by id, number or words, and shown with all that the run made of it."""
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -8,6 +10,8 @@ import pytest
 from src import inspect
 from src.core.errors import InputError
 from tests.ops.small_records import write_small_records
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -104,3 +108,23 @@ def test_a_folder_without_a_run_is_one_error(tmp_path, monkeypatch, shown):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="data/train.jsonl is not there .*; run `make repro`"):
         shown("1")
+
+
+# --- the Makefile ---
+
+
+def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """`make` in the repository, where the environment counts as installed."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("QUESTION", "REV")}
+    command = ["make", "--no-print-directory", "-o", ".venv/.installed", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+
+def test_make_passes_question_and_revisions_on():
+    printed = make("--dry-run", "inspect", "QUESTION=test 7", "REV=one two").stdout
+    assert "python -m src.inspect $QUESTION --rev one --rev two" in printed
+
+
+def test_make_without_a_question_says_how_to_name_one():
+    done = make("inspect")
+    assert done.returncode and "error: name a question: make inspect QUESTION=7" in done.stderr
