@@ -6,7 +6,7 @@ VLLM_VENV := .venv-vllm
 ENVIRONMENT := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 PIP := bin/pip --disable-pip-version-check
 
-.PHONY: help repro doctor compare experiments evidence rounds evaluate remote push pull repair deps lock check test test-vllm bench faults fuzz audit
+.PHONY: help repro doctor metrics compare experiments evidence rounds evaluate remote push pull repair deps lock check test test-vllm bench faults fuzz audit
 help:  ## what there is to make
 	@grep -E '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
 
@@ -17,6 +17,11 @@ repro: repair  ## install, and run the pipeline of the profile that params.yaml 
 
 doctor: $(VENV)/.installed  ## whether this machine can run the profile that params.yaml names, and what it would cost
 	$(ENVIRONMENT) python -m src.stages.doctor
+
+# `dvc metrics show` has a column for each figure of any file, wider than a screen; the diff has a line for each.
+REV ?= HEAD
+metrics: repair  ## every figure of the run, a line each, beside those of another commit; REV=HEAD
+	$(ENVIRONMENT) dvc metrics diff --all $(REV)
 
 compare: repair  ## both policies as experiments, and the change of each figure between them
 	$(ENVIRONMENT) scripts/compare.sh
