@@ -6,7 +6,7 @@ VLLM_VENV := .venv-vllm
 ENVIRONMENT := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 PIP := bin/pip --disable-pip-version-check
 
-.PHONY: help repro doctor metrics compare experiments evidence rounds evaluate remote push pull repair deps lock check test test-vllm bench faults fuzz audit
+.PHONY: help repro doctor metrics compare experiments evidence rounds evaluate release publish remote push pull repair deps lock check test test-vllm bench faults fuzz audit
 help:  ## what there is to make
 	@grep -E '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
 
@@ -47,6 +47,13 @@ experiments: repair  ## all experiments, by the columns that matter and differ
 
 evaluate: repair  ## ask both policies side by side, each on half of the GPUs
 	$(ENVIRONMENT) scripts/evaluate_both.sh
+
+release: repair  ## the adapter with its card and its results in release/, ready to load (docs/publish.md)
+	$(ENVIRONMENT) python -m src.ops.release
+
+publish: repair  ## release/, sent to the Hugging Face hub: make publish REPO=owner/name [PRIVATE=yes]; token by HF_TOKEN or hf auth login
+	@test -n "$(REPO)" || { echo "error: name the repository: make publish REPO=owner/name [PRIVATE=yes]" >&2; exit 1; }
+	$(ENVIRONMENT) python -m src.ops.publish "$(REPO)" $(if $(PRIVATE),--private)
 
 remote: $(VENV)/.installed  ## share results: make remote BUCKET=my-bucket/folder [ENDPOINT=https://…]; credentials by environment
 	@test -n "$(BUCKET)" || { echo "error: name the bucket: make remote BUCKET=my-bucket/folder [ENDPOINT=https://…]" >&2; exit 1; }
