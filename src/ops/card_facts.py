@@ -29,11 +29,12 @@ TASKS = {TEST: "gsm8k"}
 OWN_LICENCE, OTHER_LICENCE = "apache-2.0", "other"
 
 
-def collect(place: str, root: Path) -> Card:
+def collect(place: str, on_hub: bool, root: Path) -> Card:
     """The card of the run in the working folder. InputError for params or metrics that are missing or not as they must be.
 
-    place  what `from_pretrained` is to be given: a folder, or a repository of the hub
-    root   of the repository of the code
+    place   what is to be loaded: a folder, or a repository of the hub
+    on_hub  which of them
+    root    of the repository of the code
     """
     profile = profile_path()
     sections = read_yaml(profile)
@@ -42,6 +43,7 @@ def collect(place: str, root: Path) -> Card:
     coherence = read_metrics(METRICS / "coherence.json", EvaluationMetrics)
     return Card(
         place=place,
+        on_hub=on_hub,
         profile=profile.stem,
         seed=training.seed,
         commit=commit_of(root),

@@ -86,16 +86,19 @@ def write_release(card: Card, folder: Path) -> None:
             write_text(new / file.path, file.text)
 
 
-def make_release(place: str) -> list[Path]:
-    """Make release/ anew; `place` is what its card loads. Returns its files. Raises InputError as the functions above do."""
+def make_release(repo: str | None) -> list[Path]:
+    """Make release/ anew, and return its files. Raises InputError as the functions above do.
+
+    repo  of the hub, which the card loads; None for a card that loads the folder
+    """
     check_current()
-    write_release(collect(place, Path.cwd()), RELEASE)
+    write_release(collect(repo or str(RELEASE), repo is not None, Path.cwd()), RELEASE)
     return sorted(path for path in RELEASE.rglob("*") if path.is_file())
 
 
 def main() -> None:
     command_line("python -m src.ops.release", __doc__).parse_args()
-    for path in make_release(str(RELEASE)):
+    for path in make_release(None):
         print(path)
 
 

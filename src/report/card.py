@@ -76,7 +76,7 @@ class Setting:
 class Card:
     """All that the card shows.
 
-    place       what `from_pretrained` is given: `release`, or a repository of the hub
+    place       what is loaded: a folder, or a repository of the hub where `on_hub`
     commit      of the code that made the adapter; None where it was no commit's
     licence     its identifier on the hub
     prompt      how an example is asked, as in training and in evaluation
@@ -85,6 +85,7 @@ class Card:
     """
 
     place: str
+    on_hub: bool
     profile: str
     seed: int
     commit: str | None
@@ -109,27 +110,41 @@ def name_of(card: Card) -> str:
     return f"regime-w-{card.profile}"
 
 
-def loading_lines(base: BaseModel, place: str) -> str:
-    """The five lines of Python that load the adapter by peft, without a line's end at the end."""
-    of_model, of_tokenizer = {
-        "shipped": (f'"{place}", subfolder="base"',) * 2,
-        "hub": (f'"{base.name}", revision="{base.commit}", dtype="{base.dtype}"', f'"{base.name}", revision="{base.commit}"'),
-        "made": ('"checkpoints/base"',) * 2,
+def loading_lines(base: BaseModel, place: str, on_hub: bool) -> str:
+    """The five lines of Python that load the adapter by peft, without a line's end at the end.
+
+    on_hub  whether `place` is a repository of the hub, not a folder
+    """
+    if base.kind == "shipped" and on_hub:
+        # transformers, given the repository and the folder `base` in it, would follow the adapter beside that folder.
+        return "\n".join(
+            (
+                "import huggingface_hub, peft, transformers",
+                f'folder = huggingface_hub.snapshot_download("{place}")',
+                'base = transformers.AutoModelForCausalLM.from_pretrained(f"{folder}/base")',
+                "model = peft.PeftModel.from_pretrained(base, folder)",
+                'tokenizer = transformers.AutoTokenizer.from_pretrained(f"{folder}/base")',
+            )
+        )
+    of_base = {
+        "shipped": f'"{place}/base"',
+        "hub": f'"{base.name}", revision="{base.commit}"',
+        "made": '"checkpoints/base"',
     }[base.kind]
     return "\n".join(
         (
             "from peft import PeftModel",
             "from transformers import AutoModelForCausalLM, AutoTokenizer",
-            f"base = AutoModelForCausalLM.from_pretrained({of_model})",
+            f'base = AutoModelForCausalLM.from_pretrained({of_base}, dtype="{base.dtype}")',
             f'model = PeftModel.from_pretrained(base, "{place}")',
-            f"tokenizer = AutoTokenizer.from_pretrained({of_tokenizer})",
+            f"tokenizer = AutoTokenizer.from_pretrained({of_base})",
         )
     )
 
 
 def render(card: Card) -> str:
     """The card: the head that the hub reads, in YAML, and the page."""
-    lines = loading_lines(card.base, card.place)
+    lines = loading_lines(card.base, card.place, card.on_hub)
     page = markdown_template("card.md.j2").render(vars(card) | {"lines": lines, "name": name_of(card)})
     return f"---\n{head(card)}\n---\n{page}"
 
@@ -222,6 +237,6 @@ def _entries(card: Card, results: Sequence[Result]) -> str:
 def _notes(card: Card, accuracy: Accuracy) -> str:
     interval = f"{points(accuracy.ci_low)} to {points(accuracy.ci_high)}"
     return (
-        f"accuracy in percent, {100 * card.confidence:.10g} % interval {interval} by {accuracy.questions:,} questions; greedy, no "
-        f"examples in the prompt, one training, seed {card.seed}"
+        f"accuracy in percent, {100 * card.confidence:.10g} % interval {interval} by {accuracy.questions:,} questions; greedy, "
+        f"no examples in the prompt, one training, seed {card.seed}"
     )
