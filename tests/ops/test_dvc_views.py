@@ -22,7 +22,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 # Axes whose values are names; every other has a unit.
 NAMES = {"arm", "policy"}
 # Of each chart, the width in pixels of the lines, bars or points that stand for data: not of axes, legends or the pointer's rule.
-DRAWN = """() => [...document.querySelectorAll('.vega-embed svg')].map(chart => {
+DRAWN = """() => [...document.querySelectorAll('.vega-embed svg.marks')].map(chart => {
     const marks = [...chart.querySelectorAll('.role-mark.mark-line, .role-mark.mark-rect, .role-mark.mark-symbol')];
     return Math.max(0, ...marks.map(mark => mark.getBoundingClientRect().width));
 })"""
@@ -129,7 +129,7 @@ def test_a_browser_draws_every_chart_without_a_network(html: Path):
         shown.on("pageerror", lambda error: faults.append(str(error)))
         shown.route("**/*", only_files)
         shown.goto(html.as_uri())
-        shown.wait_for_function("document.querySelectorAll('.vega-embed svg').length === 6")
+        shown.wait_for_function("document.querySelectorAll('.vega-embed svg.marks').length === 6")
         drawn = shown.evaluate(DRAWN)
         browser.close()
     assert (asked, faults) == ([], [])
