@@ -6,7 +6,7 @@ VLLM_VENV := .venv-vllm
 ENVIRONMENT := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 PIP := bin/pip --disable-pip-version-check
 
-.PHONY: help repro doctor metrics compare experiments evidence rounds evaluate release publish remote push pull repair deps lock check test test-vllm bench faults fuzz audit
+.PHONY: help repro doctor metrics pictures compare experiments evidence rounds evaluate release publish remote push pull repair deps lock check test test-vllm bench faults fuzz audit
 help:  ## what there is to make
 	@grep -E '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
 
@@ -22,6 +22,9 @@ doctor: $(VENV)/.installed  ## whether this machine can run the profile that par
 REV ?= HEAD
 metrics: repair  ## every figure of the run, a line each, beside those of another commit; REV=HEAD
 	$(ENVIRONMENT) dvc metrics diff --all $(REV)
+
+pictures: $(VENV)/.installed  ## docs/run.svg, the picture of the run at hand that the README shows
+	$(ENVIRONMENT) python -m src.ops.pictures
 
 compare: repair  ## both policies as experiments, and the change of each figure between them
 	$(ENVIRONMENT) scripts/compare.sh

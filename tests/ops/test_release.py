@@ -162,7 +162,9 @@ def test_a_benchmark_of_the_hub_stands_where_the_hub_reads_it(tmp_path, monkeypa
     both = {"data.source": "hub", "data.test_set": "both", "data.test_questions": None}
     before = replace(BASELINE, questions=1209, gsm8k=GSM8K)
     after = replace(COHERENCE, questions=1209, gsm8k=GSM8K)
-    found = entries(card_of(tmp_path, monkeypatch, profile=both, baseline=before, coherence=after))
+    card = card_of(tmp_path, monkeypatch, profile=both, baseline=before, coherence=after)
+    assert "| GSM8K test set | adapter | 989 of 1,319 | 75.00 | 72.59 – 77.26 |" in render(card)
+    found = entries(card)
     assert set(found) == {".eval_results/gsm8k.yaml", "eval_results.yaml"}
     [entry] = found[".eval_results/gsm8k.yaml"]
     assert (entry.dataset_id, entry.task_id, entry.value, entry.dataset_revision) == ("openai/gsm8k", "gsm8k", 75.0, GSM8K_COMMIT)
