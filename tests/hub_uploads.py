@@ -79,7 +79,7 @@ class Uploads:
 
     def commit(self, name: str, body: bytes) -> Answer:
         lines = [json.loads(line) for line in body.splitlines()]
-        commit = hashlib.sha1(body).hexdigest()
+        commit = hashlib.sha1(body + bytes(len(self.commits))).hexdigest()
         before = next(iter(self.repositories["model", name].values()), None)
         folder = self.folder / commit
         folder.mkdir(parents=True) if before is None else shutil.copytree(before, folder)

@@ -111,7 +111,7 @@ def name_of(card: Card) -> str:
 
 
 def loading_lines(base: BaseModel, place: str, on_hub: bool) -> str:
-    """The five lines of Python that load the adapter by peft, without a line's end at the end.
+    """The five lines of Python that load the adapter by peft, and a blank one after the imports; no line's end at the end.
 
     on_hub  whether `place` is a repository of the hub, not a folder
     """
@@ -120,6 +120,7 @@ def loading_lines(base: BaseModel, place: str, on_hub: bool) -> str:
         return "\n".join(
             (
                 "import huggingface_hub, peft, transformers",
+                "",
                 f'folder = huggingface_hub.snapshot_download("{place}")',
                 'base = transformers.AutoModelForCausalLM.from_pretrained(f"{folder}/base")',
                 "model = peft.PeftModel.from_pretrained(base, folder)",
@@ -135,6 +136,7 @@ def loading_lines(base: BaseModel, place: str, on_hub: bool) -> str:
         (
             "from peft import PeftModel",
             "from transformers import AutoModelForCausalLM, AutoTokenizer",
+            "",
             f'base = AutoModelForCausalLM.from_pretrained({of_base}, dtype="{base.dtype}")',
             f'model = PeftModel.from_pretrained(base, "{place}")',
             f"tokenizer = AutoTokenizer.from_pretrained({of_base})",

@@ -46,10 +46,14 @@ def test_the_release_is_sent_as_one_commit_and_loads_from_there(finished_run, hu
     assert hub.uploads is not None and len(hub.uploads.commits) == 1 and hub.uploads.private == {"owner/name": False}
 
     [lines] = re.findall(r"```python\n(.*?)```", (sent / "README.md").read_text(), flags=re.S)
-    assert len(lines.splitlines()) == 5 and '"owner/name"' in lines
+    assert len(lines.replace("\n\n", "\n").splitlines()) == 5 and '"owner/name"' in lines
     environment = hub_environment(hub.url, finished_run.parent / "other") | {"HF_HUB_DISABLE_XET": "1"}
     loaded = call(finished_run.parent, sys.executable, "-c", lines + LOOK, environment=environment)
     assert loaded.stdout.strip() == "True", loaded.stderr
+
+    again = publish(finished_run, hub, "owner/name")
+    assert again.returncode == 0, again.stderr
+    assert len(hub.repositories["model", "owner/name"]) == len(hub.uploads.commits) == 2
 
 
 def test_without_a_token_one_sentence_says_so_and_nothing_is_sent(finished_run, hub):

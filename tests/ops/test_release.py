@@ -49,7 +49,7 @@ def test_the_lines_of_the_docs_load_what_make_release_writes(finished_run: Path)
     done = call(finished_run, sys.executable, "-m", "src.ops.release")
     assert done.returncode == 0, done.stderr
     [lines] = re.findall(r"```python\n(.*?)```", (ROOT / "docs/publish.md").read_text(), flags=re.S)
-    assert len(lines.splitlines()) == 5 and "peft" in lines
+    assert len(lines.replace("\n\n", "\n").splitlines()) == 5 and "peft" in lines
     card = (finished_run / RELEASE / "README.md").read_text()
     assert f"```python\n{lines}```" in card
     loaded = call(finished_run, sys.executable, "-c", lines + LOOK)
@@ -146,7 +146,7 @@ def test_a_path_of_this_machine_stands_in_no_card(tmp_path, monkeypatch):
 
 def test_the_lines_for_a_base_of_the_hub_name_its_commit(tmp_path, monkeypatch):
     card = card_of(tmp_path, monkeypatch, base=HUB_BASE)
-    lines = loading_lines(card.base, "owner/adapter", on_hub=True).splitlines()
+    lines = loading_lines(card.base, "owner/adapter", on_hub=True).replace("\n\n", "\n").splitlines()
     assert len(lines) == 5
     assert lines[2] == f'base = AutoModelForCausalLM.from_pretrained("owner/model", revision="{COMMIT}", dtype="float32")'
 
