@@ -6,7 +6,7 @@ VLLM_VENV := .venv-vllm
 ENVIRONMENT := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 PIP := bin/pip --disable-pip-version-check
 
-.PHONY: help repro doctor metrics pictures compare experiments evidence rounds evaluate release publish remote push pull repair deps lock check test test-vllm bench faults fuzz audit
+.PHONY: help repro show inspect parquet samples harness-rules doctor metrics pictures compare experiments evidence rounds evaluate release publish remote push pull repair deps lock check test test-vllm bench faults fuzz audit
 help:  ## what there is to make
 	@grep -E '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
 
@@ -14,6 +14,22 @@ help:  ## what there is to make
 repro: repair  ## install, and run the pipeline of the profile that params.yaml names
 	$(ENVIRONMENT) python -m src.stages.settings --check
 	$(ENVIRONMENT) dvc repro
+
+show: $(VENV)/.installed  ## the verdict of the last run, its criteria, and where its page stands
+	$(ENVIRONMENT) python -m src.ops.show
+
+inspect: $(VENV)/.installed  ## a question and all that the run made of it; QUESTION=an id, a number or words, REV="main some-experiment"
+	@test -n "$$QUESTION" || { echo "error: name a question: make inspect QUESTION=7 [REV=some-experiment]" >&2; exit 1; }
+	@set -f; $(ENVIRONMENT) python -m src.inspect $$QUESTION $(REV:%=--rev %)
+
+parquet: $(VENV)/.installed  ## the records of the run as Parquet, in exports/parquet
+	$(ENVIRONMENT) python -m src.ops.export parquet
+
+samples: $(VENV)/.installed  ## texts and marks of both policies as lm-evaluation-harness logs samples, in exports/samples
+	$(ENVIRONMENT) python -m src.ops.export samples
+
+harness-rules: $(VENV)/.installed  ## the texts of both policies by our rule of an answer and by those of lm-evaluation-harness
+	$(ENVIRONMENT) python -m src.ops.harness_rules
 
 doctor: $(VENV)/.installed  ## whether this machine can run the profile that params.yaml names, and what it would cost
 	$(ENVIRONMENT) python -m src.stages.doctor
@@ -37,10 +53,10 @@ WORKERS ?= 1
 evidence: repair  ## recipes of pairs in worlds over seeds: a cell for each, and a page of all; SEEDS=5, WORKERS=1
 	$(ENVIRONMENT) python -m src.ops.evidence --seeds $(SEEDS) --workers $(WORKERS)
 
-ROUNDS ?= 2
+ROUNDS ?= 3
 RECIPE ?= guide
 HELD_OUT ?= 500
-rounds: repair  ## train in rounds, each on fresh questions from the base that the last made; ROUNDS=2, RECIPE=guide, HELD_OUT=500
+rounds: repair  ## train in rounds, each on fresh questions from the base that the last made; ROUNDS=3, RECIPE=guide, HELD_OUT=500
 	$(ENVIRONMENT) python -m src.ops.rounds --rounds $(ROUNDS) --recipe $(RECIPE) --held-out $(HELD_OUT)
 
 # DVC drops the columns that match: all but these.

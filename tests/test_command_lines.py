@@ -16,6 +16,8 @@ MAX_SECONDS = 2.0
 NEEDED = {
     "src.stages.answer": ("baseline",),
     "src.stages.eval": ("baseline",),
+    "src.inspect": ("0",),
+    "src.ops.export": ("parquet",),
     "src.ops.publish": ("owner/name",),
     "src.ops.remote": ("push",),
     "src.ops.sweep": ("learning-rate",),

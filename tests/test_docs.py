@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from src.core.params import load_profile_section
+from src.ops.plan import MachineSettings, cost_of_study
+from src.ops.power import PLATINUM, table_lines
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 PAGES = {path.relative_to(ROOT).as_posix(): path.read_text() for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md")}
@@ -119,3 +123,14 @@ def test_the_shares_of_bare_answers_that_the_sandbox_page_names_are_the_profile_
     sandbox = yaml.safe_load((ROOT / "profiles/sandbox.yaml").read_text())["base"]["sandbox"]
     shares = (sandbox["answer_only_wolfram"], sandbox["answer_only_maudlin"])
     assert f"({shares[0]:.0%} as wolfram, {shares[1]:.0%} as maudlin)".replace("%", " %") in PAGES["docs/sandbox.md"]
+
+
+def test_the_page_of_abel_has_the_power_and_the_costs_that_the_code_computes():
+    settings = load_profile_section("machine", MachineSettings, ROOT / "profiles/abel.yaml")
+    assert "\n".join(table_lines(PLATINUM, 0.1)) in PAGES["docs/abel.md"]
+    costs = re.findall(r"^\| [^|]+ 5 seeds \| ([\d.]+) \| ([\d.,]+) \|$", PAGES["docs/abel.md"], flags=re.M)
+    computed = [cost_of_study(settings, 5, 5 * recipes) for recipes in (1, 3, 7, 17)]
+    assert costs == [(f"{cost.hours:g}", f"{cost.dollars:,.2f}") for cost in computed]
+    one_seed, one_recipe = cost_of_study(settings, 1, 0), cost_of_study(settings, 0, 1)
+    assert f"{one_seed.hours:g} hours and {one_seed.dollars} dollars for each seed" in PAGES["docs/abel.md"]
+    assert f"{one_recipe.hours:g} hours and {one_recipe.dollars} dollars for each recipe" in PAGES["docs/abel.md"]

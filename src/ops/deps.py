@@ -28,6 +28,7 @@ NO_RESULT = {
     "src/__init__.py": "when a process began",
     "src/core/command.py": "how a command begins and ends",
     "src/core/errors.py": "the words of errors",
+    "src/core/made.py": "tells what a stage made",
     "src/core/pipeline.py": "which files a stage is to find unchanged",
     "src/core/progress.py": "shows how far a stage has come",
     "src/core/unchanged.py": "refuses, where what a stage reads was edited",

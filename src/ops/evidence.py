@@ -1,6 +1,6 @@
 """Run recipes of pairs in worlds over seeds, and put what came out on a page.
 
-    python -m src.ops.evidence [--seeds N] [--workers N] [--worlds A,B] [--recipes A,B] [--table-only]
+    python -m src.ops.evidence [--seeds N] [--workers N] [--worlds A,B] [--recipes A,B] [--table-only] [--plan-only]
     (make evidence [SEEDS=5] [WORKERS=1])
 
 Reads   sweeps/recipes.yaml    worlds and recipes
@@ -23,10 +23,12 @@ from threading import Event, Lock
 from src.core.command import command_line, run_command
 from src.core.errors import InputError
 from src.core.files import WORK, write_text
+from src.core.params import load_profile_section, profile_path
 from src.core.progress import Progress
 from src.core.records import read_metrics, write_metrics
 from src.ops.evidence_plan import Plan, Wanted, chosen, machine_kind, read_plan, wanted_runs
 from src.ops.evidence_worker import Found, found_in
+from src.ops.plan import MachineSettings, cost_of_study, cost_text
 from src.ops.worker import Job, Worker, alone, cache_folder, check_committed, prepare, run
 from src.regime_w.evidence import Cell, Evidence, Signals
 from src.report.evidence import assemble, draw, render
@@ -245,6 +247,17 @@ def run_all(scope: Scope, left: Sequence[Wanted], done: int, workers: int) -> No
 # --- the command ---
 
 
+def cost_lines(left: Sequence[Wanted]) -> list[str]:
+    """For each world what its runs that are left cost by its profile, one after the other."""
+    lines = []
+    for world in dict.fromkeys(run_.world for run_ in left):
+        seeds = [run_.seed for run_ in left if run_.world == world]
+        settings = load_profile_section("machine", MachineSettings, profile_path(world))
+        cost = cost_text(cost_of_study(settings, len(set(seeds)), len(seeds)))
+        lines.append(f"{world}: {len(seeds)} runs on {len(set(seeds))} seeds, about {cost} (estimates of its profile)")
+    return lines
+
+
 def main() -> None:
     parser = command_line("python -m src.ops.evidence", __doc__)
     parser.add_argument("--seeds", type=int, default=5, metavar="N", help="seeds 0 to N - 1 (default: 5)")
@@ -252,6 +265,7 @@ def main() -> None:
     parser.add_argument("--worlds", metavar="A,B", help="run these alone (default: all of sweeps/recipes.yaml)")
     parser.add_argument("--recipes", metavar="A,B", help="run these alone (default: all of sweeps/recipes.yaml)")
     parser.add_argument("--table-only", action="store_true", help="run nothing: write the page of the cells that are there")
+    parser.add_argument("--plan-only", action="store_true", help="run nothing: print what is left, and what it costs")
     given = parser.parse_args()
     for name in ("seeds", "workers"):
         if getattr(given, name) < 1:
@@ -260,14 +274,17 @@ def main() -> None:
     worlds = chosen("--worlds", given.worlds, plan.worlds)
     recipes = chosen("--recipes", given.recipes, plan.names())
     scope = scope_of(plan, given.seeds)
-    evidence = write_page(scope)  # which also finds, before any run, what it lacks
+    runs = [run_ for run_ in scope.runs if run_.seed < given.seeds and run_.world in worlds and run_.recipe in recipes]
+    there = {cell_name(cell) for cell in scope.current()}
+    left = [run_ for run_ in runs if run_.name() not in there]
     if not given.table_only:
-        runs = [run_ for run_ in scope.runs if run_.seed < given.seeds and run_.world in worlds and run_.recipe in recipes]
-        there = {cell_name(cell) for cell in scope.current()}
-        left = [run_ for run_ in runs if run_.name() not in there]
-        if left:
-            run_all(scope, left, len(runs) - len(left), given.workers)
-            evidence = scope.evidence()
+        print("".join(f"{line}\n" for line in cost_lines(left)), end="", flush=True)
+    if given.plan_only:
+        return
+    evidence = write_page(scope)  # which also finds, before any run, what it lacks
+    if left and not given.table_only:
+        run_all(scope, left, len(runs) - len(left), given.workers)
+        evidence = scope.evidence()
     print(f"{EVIDENCE}/README.md: {evidence.current} of {evidence.wanted} cells, {len(evidence.older)} of older code or settings")
 
 

@@ -70,11 +70,35 @@ def make_plan(settings: MachineSettings) -> Plan:
     )
 
 
-def plan_lines(plan: Plan) -> str:
-    """The plan in two lines to read."""
+@dataclass(frozen=True)
+class Cost:
+    """Hours of the whole machine, and dollars."""
+
+    hours: NonNegative
+    dollars: NonNegative
+
+
+def cost_of_study(settings: MachineSettings, seeds: int, runs: int) -> Cost:
+    """What runs of recipes cost, a number of them over so many seeds, packages and push left out.
+
+    A seed makes base, samples and the baseline's answers once; a run trains, and asks the policy that it made.
+    """
+    hours = settings.hours
+    taken = seeds * (hours.base + hours.sample + hours.answer / 2) + runs * (hours.train + hours.answer / 2)
+    return Cost(round(taken, 2), round(taken * settings.dollars_per_hour, 2))
+
+
+def cost_text(cost: Cost) -> str:
+    return f"{cost.hours:,g} hours, {cost.dollars:,.2f} dollars"
+
+
+def plan_lines(plan: Plan, settings: MachineSettings) -> str:
+    """The plan in three lines to read."""
+    a_seed, a_recipe = cost_text(cost_of_study(settings, 1, 0)), cost_text(cost_of_study(settings, 0, 1))
     gpus = f"{plan.gpus} GPUs of {plan.gpu_memory:g} GB" if plan.gpus else "no GPU"
     return (
         f"needs: {gpus}, {plan.memory:g} GB of memory, {plan.disk:g} GB of free disk\n"
         f"costs about: {plan.machine_hours:g} hours of the machine, {plan.gpu_hours:g} GPU hours, {plan.dollars:,.2f} "
-        "dollars (estimates; the profile says from what)"
+        "dollars (estimates; the profile says from what)\n"
+        f"make evidence: {a_seed} for each seed, and {a_recipe} for each recipe on it"
     )

@@ -1,7 +1,7 @@
 """Iterated training: each round samples fresh questions, trains on their pairs, and merges what it learned into the base.
 
     python -m src.ops.rounds [--rounds N] [--recipe NAME] [--profile NAME] [--held-out N] [--to-the-end]
-    (make rounds [ROUNDS=2] [RECIPE=guide] [HELD_OUT=500])
+    (make rounds [ROUNDS=3] [RECIPE=guide] [HELD_OUT=500])
 
 Reads   sweeps/recipes.yaml   the recipe of pairs
 Writes  rounds/<profile>-<recipe>.json, rounds/<profile>-<recipe>.md   the rounds that are done, anew after each
@@ -103,7 +103,7 @@ def round_in(worker: Worker, plan: RoundsPlan, number: int, before: Round | None
         base=found.base,
         result=keep_models(worker.folder, root),
         machine=machine_kind(worker.threads),
-        first_question=plan.layout.first_question(number),
+        first_question=plan.layout.questions(number).start,
         asked=plan.layout.asked,
         trained=found.train.trained,
         pairs=found.pairs.pairs,
@@ -151,7 +151,7 @@ def run_rounds(plan: RoundsPlan, done: tuple[Round, ...], by: Computing) -> Roun
 
 def main() -> None:
     parser = command_line("python -m src.ops.rounds", __doc__)
-    parser.add_argument("--rounds", type=int, default=2, metavar="N", help="at most (default: 2)")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="at most (default: 3)")
     parser.add_argument("--recipe", default="guide", metavar="NAME", help="a point of sweeps/recipes.yaml (default: guide)")
     parser.add_argument("--held-out", type=int, default=500, metavar="N", help="questions to compare rounds on (default: 500)")
     parser.add_argument("--to-the-end", action="store_true", help="run N rounds, though one is no improvement")

@@ -49,14 +49,23 @@ class Source:
 
 @dataclass(frozen=True)
 class Layout:
-    """Indices of training questions that no base has seen: `asked` of each round, from 0 on, and then those held out."""
+    """Indices of training questions that no base has seen: `asked` of each round, from 0 on, and then those held out.
+
+    made_from  index of the first question that the source makes for the rounds that do not fit before those held out; None
+               where it makes none
+    """
 
     asked: int
     held_out: range
+    made_from: int | None = None
 
-    def first_question(self, number: int) -> int:
-        """Of the questions that a round samples, from round 1 on."""
-        return (number - 1) * self.asked
+    def questions(self, number: int) -> range:
+        """Those that a round samples, from round 1 on."""
+        fit = self.held_out.start // self.asked
+        if number <= fit or self.made_from is None:
+            return range((number - 1) * self.asked, number * self.asked)
+        first = self.made_from + (number - 1 - fit) * self.asked
+        return range(first, first + self.asked)
 
 
 @dataclass(frozen=True)
@@ -77,7 +86,10 @@ class RoundsPlan:
 
     def files_of(self, number: int, before: Round | None) -> SettingsFiles:
         """The settings of a round; `before` is the one before it, None of round 1."""
-        values = [f"sample.first_question={self.layout.first_question(number)}"]
+        questions, values = self.layout.questions(number), []
+        if self.layout.made_from is not None and questions.start >= self.layout.made_from:
+            values.append(f"data.train_questions={questions.stop}")  # no base learns from them: this round's is made already
+        values.append(f"sample.first_question={questions.start}")
         if before is not None:
             folder = MODELS / before.result
             values += [f"base.source={folder}/base", f"base.adapter={folder}/adapter"]
@@ -161,19 +173,21 @@ def shared_files(profile: str, seed: int, recipe: Point, layout: Layout) -> Sett
 def layout_of(source: Source, wanted: int, held_out: int) -> Layout:
     """Questions for every round, and behind them those held out, the last that no base has seen.
 
-    InputError, with how many rounds fit, if there are too few.
+    The sandbox makes as many more as further rounds want. InputError, with how many rounds fit, if there are too few.
     """
     unseen, asked = unseen_questions(source), source.asked
     fit = max(0, unseen - held_out) // asked
-    if wanted > fit:
-        needed = wanted * asked + held_out
+    makes_more = source.name == SANDBOX
+    needed_rounds = 1 if makes_more else wanted
+    if needed_rounds > fit:
+        needed = needed_rounds * asked + held_out
         to_raise = "data.train_questions" if source.first_learned is None else "base.sandbox.first_question"
         raise InputError(
-            f"{wanted} rounds of {asked} questions (sample.questions) and {held_out} held-out ones need {needed} training "
+            f"{needed_rounds} rounds of {asked} questions (sample.questions) and {held_out} held-out ones need {needed} training "
             f"questions that the base never sees, but there are {unseen}, and {fit} rounds fit: ask for fewer rounds, hold out "
             f"fewer (--held-out), lower sample.questions, or raise {to_raise} in the profile to {needed}"
         )
-    return Layout(asked, range(unseen - held_out, unseen))
+    return Layout(asked, range(unseen - held_out, unseen), source.train_questions if makes_more else None)
 
 
 def unseen_questions(source: Source) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 from src import BEGAN
 from src.core.command import end_with_parent, is_orphan, keep_memory, run_command, share_cores
 from src.core.errors import InputError
+from src.core.made import made_lines
 from src.core.params import add_profile_argument
 from src.core.pipeline import StageEntry
 from src.core.progress import duration, silence_library_bars
@@ -45,7 +46,7 @@ def _run_watched(main: Callable[[], None], stage: str) -> None:
     _check_folders(entry)
     main()
     check_unchanged()
-    print(f"{stage}: {duration(time.time() - BEGAN)}; wrote {', '.join(_told(entry))}", flush=True)
+    print("\n".join([f"{stage}: {duration(time.time() - BEGAN)}; wrote", *made_lines(entry.outs)]), flush=True)
     last.wanted = True
 
 
@@ -87,14 +88,3 @@ def _profile_argument() -> str | None:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     add_profile_argument(parser)
     return parser.parse_known_args()[0].profile
-
-
-def _told(entry: StageEntry) -> list[str]:
-    """What a stage made: each output with its size."""
-    return [f"{out} ({_size(Path(out))})" for out in entry.outs]
-
-
-def _size(path: Path) -> str:
-    files = [path] if path.is_file() else [inner for inner in path.rglob("*") if inner.is_file()]
-    size = sum(file.stat().st_size for file in files)
-    return f"{size / 1e6:,.1f} MB" if size >= 1e5 else f"{size / 1e3:,.1f} kB"

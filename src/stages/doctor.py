@@ -85,9 +85,10 @@ def diagnose(profile: Path, plan_only: bool, as_json: bool) -> Plan | None:
     settings = None if plan_only else load_settings(profile)
     if settings is not None:
         check_sources(settings, profile)
-    plan = make_plan(load_profile_section("machine", MachineSettings, profile))
+    machine = load_profile_section("machine", MachineSettings, profile)
+    plan = make_plan(machine)
     if not as_json:
-        print(plan_lines(plan), flush=True)
+        print(plan_lines(plan, machine), flush=True)
     findings = None if settings is None else examine(settings, profile)
     # Printed before an error can be, also where Python holds back what goes to a file.
     if as_json:

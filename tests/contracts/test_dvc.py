@@ -18,6 +18,7 @@ from tests.warm_python import WarmPython
 
 REPAIR = "look at src/ops/repair.py"
 REMOTE = "look at src/ops/remote.py"
+REVISIONS = "look at src/ops/run_files.py"
 PIPELINE = """
 stages:
   folder:
@@ -75,6 +76,10 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         ("dvc.lock", "LockError", "repair in src/ops/repair.py"),
         ("dvc.lock", "make_lock", "remove_unreadable_rwlocks in src/ops/repair.py"),
         ("dvc.repo", "Repo", "src/ops/repair.py and src/ops/remote.py"),
+        ("dvc.repo", "Repo.switch", "files_of_revisions in src/ops/run_files.py"),
+        ("dvc.exceptions", "NotDvcRepoError", "files_of_revisions in src/ops/run_files.py"),
+        ("dvc.scm", "resolve_rev", "files_of_revisions in src/ops/run_files.py"),
+        ("dvc.scm", "RevError", "files_of_revisions in src/ops/run_files.py"),
         ("dvc.config", "NoRemoteError", "default_remote in src/ops/repair_cache.py"),
         ("dvc.repo.experiments.executor.base", "BaseExecutor.PACKED_ARGS_FILE", "ARGUMENTS in src/ops/repair_experiments.py"),
         ("dvc_data.hashfile.db", "HashFileDB.oid_to_path", "src/ops/remote.py"),
@@ -232,6 +237,20 @@ def test_outputs_name_their_objects(repository):
         assert path == "folder", (
             f"Output.fs_path is no path of the workspace: look at needed_objects in src/ops/remote.py, not {path}"
         )
+
+
+def test_a_revision_s_outputs_name_objects_of_the_workspace_s_cache(repository, monkeypatch):
+    from dvc.repo import Repo
+    from dvc.scm import resolve_rev
+
+    monkeypatch.chdir(repository)
+    with Repo() as repo:
+        cache = repo.cache.local.path
+        with repo.switch(resolve_rev(repo.scm, "some-name")):  # an experiment's name
+            outs = {out.fs.relpath(out.fs_path, repo.root_dir): out for out in repo.index.outs}
+            assert set(outs) == {"folder", "figure.json"}, f"paths of a revision's outputs are others: {REVISIONS}"
+            assert repo.cache.local.path == cache, f"a revision has another cache: {REVISIONS}"
+            assert Path(repo.cache.local.oid_to_path(outs["folder"].hash_info.value)).is_file(), REVISIONS
 
 
 def test_the_list_of_a_folder_names_the_objects_of_its_files(repository):

@@ -272,6 +272,18 @@ def test_the_command_writes_the_page_alone_when_told_to(checkout):
     assert not Path(".work").exists()
 
 
+def test_the_command_tells_what_is_left_and_what_it_costs_and_writes_nothing(checkout):
+    settings = yaml.safe_load(Path("profiles/tiny.yaml").read_text())
+    hours = {"install": 1, "base": 1, "sample": 0.5, "train": 0.25, "answer": 0.5}
+    settings["machine"] |= {"hours": hours, "dollars_per_hour": 2}
+    Path("profiles/tiny.yaml").write_text(yaml.safe_dump(settings))
+    command = [sys.executable, "-m", "src.ops.evidence", "--plan-only", "--seeds", "2"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    # 2 seeds of 1 + 0.5 + 0.25 hours, and 2 recipes on each of 0.25 + 0.25.
+    assert done.stdout == "tiny: 4 runs on 2 seeds, about 5.5 hours, 11.00 dollars (estimates of its profile)\n", done.stderr
+    assert not Path("evidence").exists() and not Path(".work").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

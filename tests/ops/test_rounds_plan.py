@@ -18,6 +18,7 @@ from tests.profiles import profile_text
 from tests.regime_w.builders import evaluation, training_round
 
 SANDBOX = Source("sandbox", 7473, 500, 1500)
+HUB = replace(SANDBOX, name="hub")
 BY = Computing("code", "versions")
 
 
@@ -42,10 +43,17 @@ def plan(checkout: Path) -> RoundsPlan:
 
 
 def test_rounds_sample_from_the_first_on_and_the_last_unseen_questions_are_held_out():
-    layout = layout_of(SANDBOX, 2, 500)
+    layout = layout_of(HUB, 2, 500)
     assert layout == Layout(500, range(1000, 1500))
-    assert [layout.first_question(number) for number in (1, 2)] == [0, 500]
+    assert [layout.questions(number) for number in (1, 2)] == [range(0, 500), range(500, 1000)]
     assert layout_of(replace(SANDBOX, first_learned=2000), 3, 500).held_out == range(1500, 2000)
+
+
+def test_the_sandbox_makes_more_questions_for_rounds_that_do_not_fit_before_those_held_out():
+    layout = layout_of(SANDBOX, 4, 500)
+    assert layout.held_out == range(1000, 1500)
+    assert [layout.questions(number).start for number in (1, 2, 3, 4)] == [0, 500, 7473, 7973]
+    assert layout_of(SANDBOX, 3, 501).questions(2) == range(7473, 7973)
 
 
 def test_of_a_pretrained_base_all_training_questions_are_unseen(tmp_path):
@@ -59,11 +67,11 @@ def test_of_a_pretrained_base_all_training_questions_are_unseen(tmp_path):
 @pytest.mark.parametrize(
     ("source", "rounds", "held_out", "words"),
     [
-        (SANDBOX, 3, 500, "need 2000 training questions that the base never sees, but there are 1500, and 2 rounds fit"),
-        (SANDBOX, 3, 500, "or raise base.sandbox.first_question in the profile to 2000"),
-        (SANDBOX, 2, 501, "and 1 rounds fit"),
+        (HUB, 3, 500, "need 2000 training questions that the base never sees, but there are 1500, and 2 rounds fit"),
+        (HUB, 3, 500, "or raise base.sandbox.first_question in the profile to 2000"),
+        (HUB, 2, 501, "and 1 rounds fit"),
         (SANDBOX, 1, 2000, "and 0 rounds fit"),
-        (replace(SANDBOX, first_learned=None), 14, 500, "or raise data.train_questions in the profile to 7500"),
+        (replace(HUB, first_learned=None), 14, 500, "or raise data.train_questions in the profile to 7500"),
         (replace(SANDBOX, name="rows.jsonl"), 1, 10, "data.source is the single file rows.jsonl"),
     ],
 )
@@ -82,9 +90,13 @@ def test_a_round_s_settings_are_the_recipe_s_its_questions_and_its_base(plan):
     assert profile["data"]["held_out"] == 48 and profile["data"]["test_questions"] == 30
     assert (profile["sample"]["first_question"], profile["sample"]["questions"]) == (0, 24)
     assert (profile["base"]["source"], profile["base"]["adapter"]) == ("sandbox", None)
-    later = json.loads(plan.files_of(2, training_round(1, "00", "11")).profile)
+    first = training_round(1, "00", "11")
+    later = json.loads(plan.files_of(2, first).profile)
     assert later["sample"]["first_question"] == 24 and later["data"] == profile["data"]
     assert later["base"] == profile["base"] | {"source": f"{MODELS}/r1/base", "adapter": f"{MODELS}/r1/adapter"}
+    made = json.loads(plan.files_of(3, first).profile)
+    assert (made["sample"]["first_question"], made["data"]["train_questions"]) == (700, 724)
+    assert made["base"] == later["base"]
 
 
 @pytest.mark.parametrize(("old", "new", "words"), [("first_question: 0", "first_question: -1", "sample.first_question is -1")])

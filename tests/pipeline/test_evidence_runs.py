@@ -2,14 +2,13 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from src.core.records import read_metrics
 from src.regime_w.evidence import Cell, Signals
+from tests.pipeline.workers import in_worker, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -42,34 +41,15 @@ def written(repository: Path) -> dict[str, int]:
     }
 
 
-def in_worker(repository: Path) -> list[psutil.Process]:
-    """What runs in the folder of the worker."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if Path(process.cwd()).is_relative_to(repository / ".work/evidence/worker-0"):
-                found.append(process)
-        except psutil.Error:  # it has ended meanwhile, or is another user's
-            continue
-    return found
-
-
-def wait_for(met, seconds: float) -> None:
-    begun = time.monotonic()
-    while not met():
-        assert time.monotonic() - begun < seconds
-        time.sleep(0.05)
-
-
 def test_a_killed_command_goes_on_and_runs_no_cell_again(planned, environment):
     command = [*COMMAND, "--recipes", "guide,correctness"]
     killed = subprocess.Popen(command, cwd=planned, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     wait_for(lambda: "guide" in written(planned) or killed.poll() is not None, 300)
     assert killed.poll() is None, killed.communicate()
-    wait_for(lambda: in_worker(planned), 30)
+    wait_for(lambda: in_worker(planned / ".work/evidence"), 30)
     killed.kill()
     killed.communicate()
-    wait_for(lambda: not in_worker(planned), 30)  # nothing goes on without it
+    wait_for(lambda: not in_worker(planned / ".work/evidence"), 30)  # nothing goes on without it
     first = written(planned)
     assert first.keys() == {"guide"}
     assert "1 of 3 wanted cells" in (planned / "evidence/README.md").read_text()

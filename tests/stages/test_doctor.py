@@ -15,7 +15,7 @@ from src.core.params import from_value, parse_yaml
 from src.core.records import read_metrics
 from src.ops.findings import Finding, table
 from src.ops.machine import HubRevision
-from src.ops.plan import Hours, MachineSettings, Plan, make_plan
+from src.ops.plan import Cost, Hours, MachineSettings, Plan, cost_of_study, make_plan
 from src.sources.gsm8k import PLATINUM, TRAIN
 from src.stages.all_settings import hub_revisions, load_settings
 
@@ -64,12 +64,18 @@ def test_a_plan_counts_gpu_hours_where_gpus_work_and_pays_for_all_hours():
     assert plan.dollars == 48.0
 
 
+def test_a_study_makes_base_and_samples_once_a_seed_and_trains_once_a_run():
+    """2 seeds of 0.25 + 0.5 + 0.125 hours, and 16 runs of 0.75 + 0.125."""
+    assert cost_of_study(EIGHT, 2, 16) == Cost(hours=15.75, dollars=378.0)
+
+
 @pytest.mark.parametrize("profile", sorted(path.stem for path in (ROOT / "profiles").glob("*.yaml")))
 def test_every_profile_of_the_repository_has_a_plan(folder, profile):
     choose(folder, profile)
     done = doctor(folder, "--plan-only")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("needs: ") and "costs about: " in done.stdout
+    assert "for each recipe on it" in done.stdout
     assert not (folder / "metrics").exists() and not (folder / "outputs").exists()
 
 
