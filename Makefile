@@ -6,7 +6,7 @@ VLLM_VENV := .venv-vllm
 ENVIRONMENT := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 PIP := bin/pip --disable-pip-version-check
 
-.PHONY: help repro show inspect parquet samples harness-rules doctor compare experiments evidence rounds evaluate remote push pull repair deps lock check test test-vllm bench faults fuzz audit
+.PHONY: help repro show inspect parquet samples harness-rules doctor metrics pictures compare experiments evidence rounds evaluate release publish remote push pull repair deps lock check test test-vllm bench faults fuzz audit
 help:  ## what there is to make
 	@grep -E '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
 
@@ -34,6 +34,14 @@ harness-rules: $(VENV)/.installed  ## the texts of both policies by our rule of 
 doctor: $(VENV)/.installed  ## whether this machine can run the profile that params.yaml names, and what it would cost
 	$(ENVIRONMENT) python -m src.stages.doctor
 
+# `dvc metrics show` has a column for each figure of any file, wider than a screen; the diff has a line for each.
+REV ?= HEAD
+metrics: repair  ## every figure of the run, a line each, beside those of another commit; REV=HEAD
+	$(ENVIRONMENT) dvc metrics diff --all $(REV)
+
+pictures: $(VENV)/.installed  ## docs/run.svg, the picture of the run at hand that the README shows
+	$(ENVIRONMENT) python -m src.ops.pictures
+
 compare: repair  ## both policies as experiments, and the change of each figure between them
 	$(ENVIRONMENT) scripts/compare.sh
 
@@ -58,6 +66,13 @@ experiments: repair  ## all experiments, by the columns that matter and differ
 
 evaluate: repair  ## ask both policies side by side, each on half of the GPUs
 	$(ENVIRONMENT) scripts/evaluate_both.sh
+
+release: repair  ## the adapter with its card and its results in release/, ready to load (docs/publish.md)
+	$(ENVIRONMENT) python -m src.ops.release
+
+publish: repair  ## release/, sent to the Hugging Face hub: make publish REPO=owner/name [PRIVATE=yes]; token by HF_TOKEN or hf auth login
+	@test -n "$(REPO)" || { echo "error: name the repository: make publish REPO=owner/name [PRIVATE=yes]" >&2; exit 1; }
+	$(ENVIRONMENT) python -m src.ops.publish "$(REPO)" $(if $(PRIVATE),--private)
 
 remote: $(VENV)/.installed  ## share results: make remote BUCKET=my-bucket/folder [ENDPOINT=https://…]; credentials by environment
 	@test -n "$(BUCKET)" || { echo "error: name the bucket: make remote BUCKET=my-bucket/folder [ENDPOINT=https://…]" >&2; exit 1; }

@@ -1,4 +1,5 @@
-"""The hub's protocol over local folders, as far as huggingface_hub, datasets and transformers use it to read.
+"""The hub's protocol over local folders, as far as huggingface_hub, datasets and transformers use it to read;
+publishing is answered by hub_uploads.py.
 
 HF_ENDPOINT is read as those libraries are imported: run what must use the server in a process of its own, with
 `hub_environment` as its environment.
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tests.hub_uploads import Uploads
+
 # The folder of each commit of each repository, the newest commit first.
 Repositories = Mapping[tuple[Literal["model", "dataset"], str], Mapping[str, Path]]
 
@@ -28,10 +31,12 @@ class HubServer:
     """A server for as long as the `with` block lasts; `requests` is what it was asked for, as `GET /path`.
 
     `main` is the newest commit. `status` is answered to everything if it is not None: 500 for a hub that is down, say.
+    Without `uploads` nothing can be published.
     """
 
-    def __init__(self, repositories: Repositories, status: int | None = None):
+    def __init__(self, repositories: Repositories, status: int | None = None, uploads: Uploads | None = None):
         self.repositories = repositories
+        self.uploads = uploads
         self.status = status
         self.requests: list[str] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
@@ -71,6 +76,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.hub.requests.append(f"{self.command} {path}")
         if self.hub.status is not None:
             self.refuse(self.hub.status, "")
+        elif self.hub.uploads is not None and (answer := self.hub.uploads.answer(self.hub.url, path, self.token(), body)):
+            self.send_json(answer.value, answer.status)
         elif found := API.fullmatch(path):
             self.answer_api(**found.groupdict(), body=body)
         elif found := FILE.fullmatch(path):
@@ -78,7 +85,11 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.refuse(404, "RepoNotFound")
 
-    do_HEAD = do_POST = do_GET
+    do_HEAD = do_POST = do_PUT = do_GET
+
+    def token(self) -> str | None:
+        kind, _, token = self.headers.get("Authorization", "").partition(" ")
+        return token if kind == "Bearer" else None
 
     def find_commit(self, kind: str, name: str, revision: str) -> str | None:
         """The commit of a revision; if there is none the request is refused and None comes back."""
@@ -137,8 +148,8 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"X-Error-Code": code, "X-Error-Message": code} if code else {}
         self.send(status, b"{}", headers | ({"X-Repo-Commit": commit} if commit else {}))
 
-    def send_json(self, value: object) -> None:
-        self.send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
+    def send_json(self, value: object, status: int = 200) -> None:
+        self.send(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
     def send(self, status: int, data: bytes, headers: Mapping[str, str]) -> None:
         self.send_response(status)

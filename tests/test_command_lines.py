@@ -18,6 +18,7 @@ NEEDED = {
     "src.stages.eval": ("baseline",),
     "src.inspect": ("0",),
     "src.ops.export": ("parquet",),
+    "src.ops.publish": ("owner/name",),
     "src.ops.remote": ("push",),
     "src.ops.sweep": ("learning-rate",),
 }

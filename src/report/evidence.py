@@ -15,7 +15,7 @@ from src.regime_w.evidence import (
     recipe_effects,
 )
 from src.report.figures import Panel, Spread, draw_spreads
-from src.report.page import TEMPLATES, points, signed
+from src.report.page import TEMPLATES, escaped, number, percent, points, signed
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -76,12 +76,13 @@ def markdown_template(name: str) -> "Template":
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
-        autoescape=False,  # which is for HTML; names of profiles and recipes hold letters, digits, dots and hyphens
+        autoescape=False,  # which is for HTML; a template escapes free text by `escaped`, and names of profiles need none
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters |= {"share": share, "signed": signed, "p_value": p_value}
+    environment.filters |= {"points": points, "percent": percent, "number": number, "escaped": escaped}
     environment.globals["bounds"] = bounds
     return environment.get_template(name)
 
