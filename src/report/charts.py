@@ -48,6 +48,8 @@ def _drawing(name: str, told: str, height: float, x: str, y: str) -> Iterator[_D
 
 def draw_histogram(name: str, told: str, found: Histogram, x: str, y: str, ticks: Mapping[float, str] | None = None) -> str:
     """Bars that stand on each other, a colour for each series; at most three."""
+    from matplotlib.ticker import MaxNLocator
+
     with _drawing(name, told, 2.5, x, y) as drawn:
         below = [0] * (len(found.edges) - 1)
         widths = [high - low for low, high in zip(found.edges, found.edges[1:], strict=False)]
@@ -64,7 +66,7 @@ def draw_histogram(name: str, told: str, found: Histogram, x: str, y: str, ticks
             )
             below = [one + other for one, other in zip(below, counts, strict=True)]
         drawn.axes.set_xlim(found.edges[0], found.edges[-1])
-        drawn.axes.yaxis.get_major_locator().set_params(integer=True, nbins=5)
+        drawn.axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
         if ticks is not None:
             drawn.axes.set_xticks(list(ticks), list(ticks.values()))
     return drawn.svg
