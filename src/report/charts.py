@@ -93,7 +93,13 @@ class Row:
 
 
 def draw_rows(
-    name: str, told: str, rows: Sequence[Row], x: str, y: str, mark: float | None, limits: tuple[float, float] | None
+    name: str,
+    told: str,
+    rows: Sequence[Row],
+    x: str,
+    y: str,
+    mark: float | None = None,
+    limits: tuple[float, float] | None = None,
 ) -> str:
     """A row for each, the first on top: a point, its interval, single values as grey dots; `mark` is a line to compare with."""
     with _drawing(name, told, 0.75 + ROW * len(rows), x, y) as drawn:
@@ -122,11 +128,12 @@ def draw_rows(
 
 def draw_bars(name: str, told: str, labels: Sequence[str], series: Mapping[str, Sequence[float]], x: str, y: str) -> str:
     """Bars from the left, those of each label side by side; values are at least 0."""
-    with _drawing(name, told, 0.95 + ROW * len(labels), x, y) as drawn:
+    with _drawing(name, told, max(1.5, 0.95 + ROW * len(labels)), x, y) as drawn:
         thick = 0.8 / len(series)
         for place, ((title, values), (colour, alpha)) in enumerate(zip(series.items(), FILLS, strict=False)):
             heights = [row + (place - (len(series) - 1) / 2) * thick for row in range(len(labels))]
-            drawn.axes.barh(heights, values, thick, color=colour, alpha=alpha, label=title)
+            label = title if len(series) > 1 else None
+            drawn.axes.barh(heights, values, thick, color=colour, alpha=alpha, label=label)
         drawn.axes.set_yticks(range(len(labels)), labels)
         drawn.axes.set_ylim(len(labels) - 0.4, -0.6)
         drawn.axes.tick_params(axis="y", length=0)

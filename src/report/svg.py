@@ -155,7 +155,7 @@ def _head(root: "Element", name: str, told: str) -> None:
     root.set("xmlns", SVG)
     root.set(
         "style",
-        f"width:100%;height:auto;max-width:{width * MOST_PIXELS:.0f}px;font-family:inherit;color:var(--text);"
+        f"display:block;width:100%;height:auto;max-width:{width * MOST_PIXELS:.0f}px;font-family:inherit;color:var(--text);"
         "stroke-linejoin:round;stroke-linecap:butt",
     )
     title = ElementTree.Element(f"{{{SVG}}}title", {"id": f"{name}-title"})
