@@ -6,18 +6,20 @@ Matplotlib is imported where it is called: that takes a second, which `--help` n
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from src.regime_w.pictures import Curve, Histogram, VoteBin
-from src.report.svg import ACCENT, GOOD, LINE, MUTED, TEXT, WIDTH, chart_style, inline_svg
+from src.report.svg import ACCENT, GOOD, LINE, MUTED, TEXT, WIDTH, chart_style, inline_svg, printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # Fills of series that stand beside each other: they differ in lightness too, for those who see no colours.
 FILLS = ((ACCENT, 0.95), (MUTED, 0.45), (GOOD, 0.7))
-ROW = 0.27  # inches
+ROW, LINE_MORE, LEAST_HEIGHT = 0.27, 0.19, 1.4  # inches: a row, what each further line of its label adds, a chart of few rows
 SQUARE = 0.34
+LETTERS, LINES = 20, 3  # of a label: what is longer is broken into lines, and what is longer still is cut
 
 
 @dataclass
@@ -39,7 +41,7 @@ def _drawing(name: str, told: str, height: float, x: str, y: str) -> Iterator[_D
         drawn.axes.set(xlabel=x, ylabel=y)
         yield drawn
         if drawn.axes.get_legend_handles_labels()[0]:
-            figure.legend(loc="outside upper left", ncols=3, columnspacing=1.0)
+            figure.legend(loc="outside upper left", ncols=4, columnspacing=0.9)
         drawn.svg = inline_svg(figure, name, told)
 
 
@@ -102,7 +104,9 @@ def draw_rows(
     limits: tuple[float, float] | None = None,
 ) -> str:
     """A row for each, the first on top: a point, its interval, single values as grey dots; `mark` is a line to compare with."""
-    with _drawing(name, told, 0.75 + ROW * len(rows), x, y) as drawn:
+    labels = [_label(row.label) for row in rows]
+    row_height = ROW + LINE_MORE * max((label.count("\n") for label in labels), default=0)
+    with _drawing(name, told, max(LEAST_HEIGHT, 0.75 + row_height * len(rows)), x, y) as drawn:
         axes = drawn.axes
         if mark is not None:
             axes.axvline(mark, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
@@ -115,7 +119,7 @@ def draw_rows(
                 axes.plot([row.value], [place], "o", color=ACCENT, markersize=6)
             if row.note:
                 axes.text(0.02, place, row.note, transform=axes.get_yaxis_transform(), color=MUTED, va="center")
-        axes.set_yticks(range(len(rows)), [row.label for row in rows])
+        axes.set_yticks(range(len(rows)), labels)
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
@@ -126,9 +130,15 @@ def draw_rows(
     return drawn.svg
 
 
+def _label(text: str) -> str:
+    """On as many lines as it needs to leave room for the chart; its table has the whole."""
+    lines = wrap(printable(text), LETTERS) or [""]
+    return "\n".join(lines if len(lines) <= LINES else [*lines[: LINES - 1], "…"])
+
+
 def draw_bars(name: str, told: str, labels: Sequence[str], series: Mapping[str, Sequence[float]], x: str, y: str) -> str:
     """Bars from the left, those of each label side by side; values are at least 0."""
-    with _drawing(name, told, max(1.5, 0.95 + ROW * len(labels)), x, y) as drawn:
+    with _drawing(name, told, max(LEAST_HEIGHT, 0.95 + ROW * len(labels)), x, y) as drawn:
         thick = 0.8 / len(series)
         for place, ((title, values), (colour, alpha)) in enumerate(zip(series.items(), FILLS, strict=False)):
             heights = [row + (place - (len(series) - 1) / 2) * thick for row in range(len(labels))]

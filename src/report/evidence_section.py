@@ -2,39 +2,31 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from src.regime_w.evidence import ALL_WORLDS, Cell, Effect, Evidence, MeanSignal, RecipeComparison, RecipeEffect
 from src.report.charts import Row, draw_rows
 from src.report.page import signed
 from src.report.pieces import NONE, Picture, Table, count, decimals, hundredths
 
+Found = Literal["more", "less", "open", "alone"]
 POINTS = "accuracy (points)"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What one effect says.
+    """What the intervals of some effects say alike: all above 0, all below, all around it, or that there are none.
 
-    found    whether its interval lies above or below 0, holds it, or there is none, since one unit has none
-    mean     points, with its sign; low, high its interval, None without one
-    units    seeds, or worlds and seeds
-    p_value  Holm's, in text
+    effects  recipe, or recipes compared, each with its mean in points
     """
 
-    recipe: str
-    other: str | None
-    found: Literal["more", "less", "open", "one"]
-    mean: str
-    low: str | None
-    high: str | None
-    units: int
-    p_value: str
+    found: Found
+    effects: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Effects:
-    """Effects of recipes, or of one against another, and what each says."""
+    """Effects of recipes, or of one against another, and what they say: an answer of each kind that there is."""
 
     picture: Picture
     answers: tuple[Answer, ...]
@@ -104,18 +96,17 @@ def _world(place: int, world: str, evidence: Evidence) -> WorldEvidence | None:
 
 def _recipes(name: str, world: str, effects: Sequence[RecipeEffect]) -> Effects:
     rows = [_row(item.recipe, item.effect, item.differences) for item in effects]
-    answers = tuple(_answer(item.recipe, None, item.effect) for item in effects)
+    answers = _answers(rows, [item.effect for item in effects])
     told = f"Accuracy after training less before in world {world}, points: {_told(rows)}."
-    svg = draw_rows(name, told, rows, f"change of {POINTS}", "recipe of pairs", 0.0)
+    svg = draw_rows(name, told, rows, f"change of {POINTS}", "recipe", 0.0)
     return Effects(Picture(svg, _effects_table(f"Each recipe in {world}, over seeds", "recipe", "seeds", rows, effects)), answers)
 
 
 def _comparisons(name: str, world: str, compared: Sequence[RecipeComparison]) -> Effects:
-    # On two lines: names of recipes are long, and a chart is narrow.
-    rows = [_row(f"{item.versus.recipe}\n− {item.versus.other}", item.effect) for item in compared]
-    answers = tuple(_answer(item.versus.recipe, item.versus.other, item.effect) for item in compared)
+    rows = [_row(f"{item.versus.recipe} − {item.versus.other}", item.effect) for item in compared]
+    answers = _answers(rows, [item.effect for item in compared])
     told = f"One recipe less another in {world}, points: {_told(rows)}."
-    svg = draw_rows(name, told, rows, f"difference of {POINTS}", "recipe − other recipe", 0.0)
+    svg = draw_rows(name, told, rows, f"difference of {POINTS}", "recipes", 0.0)
     return Effects(
         Picture(svg, _effects_table(f"One recipe less another in {world}", "comparison", "pairs", rows, compared)), answers
     )
@@ -127,15 +118,23 @@ def _row(label: str, effect: Effect, values: Sequence[float] = ()) -> Row:
 
 
 def _told(rows: Sequence[Row]) -> str:
-    return ", ".join(f"{' '.join(row.label.split())} {row.value:+.2f}" for row in rows)
+    return ", ".join(f"{row.label} {row.value:+.2f}" for row in rows)
 
 
-def _answer(recipe: str, other: str | None, effect: Effect) -> Answer:
-    found: Literal["more", "less", "open", "one"] = "one"
-    if effect.low is not None and effect.high is not None:
-        found = "more" if effect.low > 0 else "less" if effect.high < 0 else "open"
-    low, high = (None if bound is None else signed(bound) for bound in (effect.low, effect.high))
-    return Answer(recipe, other, found, signed(effect.mean), low, high, effect.units, _p_value(effect.holm_p_value))
+def _found(effect: Effect) -> Found:
+    """One unit alone has no interval."""
+    if effect.low is None or effect.high is None:
+        return "alone"
+    return "more" if effect.low > 0 else "less" if effect.high < 0 else "open"
+
+
+def _answers(rows: Sequence[Row], effects: Sequence[Effect]) -> tuple[Answer, ...]:
+    kinds = get_args(Found)
+    names = [f"{row.label} ({signed(effect.mean)})" for row, effect in zip(rows, effects, strict=True)]
+    answers = [
+        Answer(kind, tuple(name for name, effect in zip(names, effects, strict=True) if _found(effect) == kind)) for kind in kinds
+    ]
+    return tuple(answer for answer in answers if answer.effects)
 
 
 def _p_value(value: float | None) -> str:
@@ -151,7 +150,7 @@ def _effects_table(
 ) -> Table:
     cells = tuple(
         (
-            " ".join(row.label.split()),
+            row.label,
             count(item.effect.units),
             signed(item.effect.mean),
             _bounds(item.effect.low, item.effect.high),
@@ -177,7 +176,7 @@ def _signals(name: str, world: str, signals: Sequence[MeanSignal]) -> Picture:
     told = f"Mean AUC of each signal in world {world}; 0.5 is chance. " + ", ".join(
         f"{item.signal} over {item.over} {item.mean:.2f}" for item in signals
     )
-    svg = draw_rows(name, f"{told}.", rows, "mean AUC (share of couples)", "signal, by what it is compared over", 0.5, (0, 1))
+    svg = draw_rows(name, f"{told}.", rows, "mean AUC (share of couples)", "signal", 0.5, (0, 1))
     cells = tuple((item.signal, item.over, count(item.seeds), decimals(item.mean)) for item in signals)
     return Picture(svg, Table(f"What the signals are worth in {world}", ("signal", "over", "seeds", "mean AUC"), cells))
 

@@ -167,7 +167,7 @@ def _worth(signals: Sequence[SignalWorth]) -> Picture:
         rows.append(Row(item.name, item.auc, item.ci_low, item.ci_high, note=note))
     defined = [item for item in signals if item.auc is not None]
     told = "AUC of each signal; 0.5 is chance. " + "; ".join(f"{i.name} over {i.over} {i.auc:.2f}" for i in defined) + "."
-    svg = draw_rows("worth", told, rows, "AUC (share of couples)", "signal, by what it is compared over", 0.5, (0, 1))
+    svg = draw_rows("worth", told, rows, "AUC (share of couples)", "signal", 0.5, (0, 1))
     columns = ("signal", "over", "AUC", "interval", "questions", "couples")
     cells = tuple(
         (
@@ -276,8 +276,8 @@ def _pairs(pairs: Sequence[Pair], pair_types: PairTypes) -> PairPictures:
     lengths = [Series(item.pair_type, tuple(map(float, item.lengths))) for item in figures]
     return PairPictures(
         types=_types(pair_types),
-        margins=_of_pairs("margins", "reward of chosen less rejected (weighted sum)", margins, 2),
-        lengths=_of_pairs("lengths", "length of chosen less rejected (tokens)", lengths, 0),
+        margins=_of_pairs("margins", "margin of reward (weighted sum)", margins, 2),
+        lengths=_of_pairs("lengths", "difference of length (tokens)", lengths, 0),
     )
 
 
@@ -285,7 +285,7 @@ def _types(pair_types: PairTypes) -> Picture:
     types = pair_types.types
     told = "Pairs by type: " + ", ".join(f"{count(item.pairs)} {item.pair_type}" for item in types) + "."
     names, pairs = [item.pair_type for item in types], [item.pairs for item in types]
-    svg = draw_bars("pair-types", told, names, {"pairs": pairs}, "pairs (count)", "type of pair")
+    svg = draw_bars("pair-types", told, names, {"pairs": pairs}, "pairs (count)", "type")
     total = sum(pairs)
     cells = tuple(
         (

@@ -29,8 +29,14 @@ PAGE_COLOURS = {
 WIDTH = 4.5  # inches; 324 units of the SVG, so that on a phone a unit is about a pixel
 FONT = 12.0  # units; a letter of a chart is at least 11 pixels high where the chart is 300 wide
 MOST_PIXELS = 1.3  # of a unit on a wide screen, which makes a letter a little larger than the page's own
+INHERITED = (f"font-size:{FONT:g}px", "fill:currentColor")  # of texts, said once for the whole chart
 SVG, LINKS = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 GEOMETRY = ("d", "x", "y", "x1", "x2", "y1", "y2", "width", "height", "transform", "points")
+
+
+def printable(text: str) -> str:
+    """On one line, and with a sign in the place of each character that XML or a screen cannot show."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in " ".join(text.split()))
 
 
 @contextmanager
@@ -75,8 +81,8 @@ def chart_style(name: str) -> Iterator[None]:
 def inline_svg(figure: "Figure", name: str, told: str) -> str:
     """The figure as an SVG element; `told` says what is seen, in figures, to those who do not see it.
 
-    To be called within `chart_style`. The text is XML without a prolog, refers to nothing outside itself, and all its ids
-    begin with `name`. Raises ValueError for a name that is no id.
+    To be called within `chart_style`; texts of the figure are `printable`. The text is XML without a prolog, refers to nothing
+    outside itself, and all its ids begin with `name`. Raises ValueError for a name that is no id.
     """
     if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
         raise ValueError(f"{name!r} is no name of a chart; give small letters, digits and hyphens, a letter first")
@@ -132,8 +138,10 @@ def _simplify(element: "Element") -> None:
     if (style := element.attrib.get("style")) is not None:
         for placeholder, colour in PAGE_COLOURS.items():
             style = style.replace(placeholder, colour)
-        style = re.sub(r"font-family: [^;]*;? ?", "", style)
-        element.set("style", re.sub(r"\s*([:;])\s*", r"\1", style))
+        style = re.sub(r"\s*([:;])\s*", r"\1", re.sub(r"font-family: [^;]*;? ?", "", style))
+        if element.tag == f"{{{SVG}}}text":
+            style = ";".join(part for part in style.split(";") if part not in INHERITED)
+        element.set("style", style)
     if element.get("transform", "").startswith("rotate(-0 "):
         del element.attrib["transform"]
     if element.tag == f"{{{SVG}}}path" and (data := element.attrib.get("d")) is not None:
@@ -155,11 +163,11 @@ def _head(root: "Element", name: str, told: str) -> None:
     root.set("xmlns", SVG)
     root.set(
         "style",
-        f"display:block;width:100%;height:auto;max-width:{width * MOST_PIXELS:.0f}px;font-family:inherit;color:var(--text);"
-        "stroke-linejoin:round;stroke-linecap:butt",
+        f"display:block;width:100%;height:auto;max-width:{width * MOST_PIXELS:.0f}px;font-family:inherit;"
+        f"color:var(--text);{';'.join(INHERITED)};stroke-linejoin:round;stroke-linecap:butt",
     )
     title = ElementTree.Element(f"{{{SVG}}}title", {"id": f"{name}-title"})
-    title.text = told
+    title.text = printable(told)
     root.insert(0, title)
 
 

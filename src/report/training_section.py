@@ -136,11 +136,9 @@ def _curves(metrics: TrainMetrics, steps: Sequence[TrainingStep]) -> Curves:
             steps,
             [row.gradient_norm for row in steps],
             (),
-            Mark("0: nothing learned", 0),
+            Mark("0", 0),
         ),
-        margin=_picture(
-            "margin", "margin", "margin (β × nats)", steps, [row.reward_margin for row in steps], (), Mark("0: no preference", 0)
-        ),
+        margin=_picture("margin", "margin", "margin (β × nats)", steps, [row.reward_margin for row in steps], (), Mark("0", 0)),
         chosen=_picture(
             "chosen",
             "log-probability of the chosen texts",
@@ -159,7 +157,7 @@ def _loss_bands(steps: Sequence[TrainingStep]) -> tuple[Band, ...]:
     for epoch, (low, high) in enumerate(GUIDE_LOSSES, start=1):
         of_epoch = [row.step for row in steps if row.epoch == epoch]
         if of_epoch:
-            bands.append(Band("the guide's", low, high, of_epoch[0], of_epoch[-1]))
+            bands.append(Band("guide", low, high, of_epoch[0], of_epoch[-1]))
     return tuple(bands)
 
 
