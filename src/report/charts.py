@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # Fills of series that stand beside each other: they differ in lightness too, for those who see no colours.
-FILLS = ((ACCENT, 0.95), (MUTED, 0.45), (GOOD, 0.7))
+FILLS = ((ACCENT, 1.0), (MUTED, 0.65), (GOOD, 0.8))
 ROW, LINE_MORE, LEAST_HEIGHT = 0.27, 0.19, 1.4  # inches: a row, what each further line of its label adds, a chart of few rows
 SQUARE = 0.34
 LETTERS, LINES = 20, 3  # of a label: what is longer is broken into lines, and what is longer still is cut

@@ -17,7 +17,7 @@ POINTS = "accuracy (points)"
 class Answer:
     """What the intervals of some effects say alike: all above 0, all below, all around it, or that there are none.
 
-    effects  recipe, or recipes compared, each with its mean in points
+    effects  recipe, or recipes compared, with the mean in points but where the interval holds 0
     """
 
     found: Found
@@ -130,9 +130,9 @@ def _found(effect: Effect) -> Found:
 
 def _answers(rows: Sequence[Row], effects: Sequence[Effect]) -> tuple[Answer, ...]:
     kinds = get_args(Found)
-    names = [f"{row.label} ({signed(effect.mean)})" for row, effect in zip(rows, effects, strict=True)]
+    found = [(_found(effect), row.label, f" ({signed(effect.mean)})") for row, effect in zip(rows, effects, strict=True)]
     answers = [
-        Answer(kind, tuple(name for name, effect in zip(names, effects, strict=True) if _found(effect) == kind)) for kind in kinds
+        Answer(kind, tuple(name + ("" if kind == "open" else mean) for of, name, mean in found if of == kind)) for kind in kinds
     ]
     return tuple(answer for answer in answers if answer.effects)
 

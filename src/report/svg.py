@@ -26,9 +26,9 @@ PAGE_COLOURS = {
     GOOD: "var(--good)",
     BAD: "var(--bad)",
 }
-WIDTH = 4.5  # inches; 324 units of the SVG, so that on a phone a unit is about a pixel
-FONT = 12.0  # units; a letter of a chart is at least 11 pixels high where the chart is 300 wide
-MOST_PIXELS = 1.3  # of a unit on a wide screen, which makes a letter a little larger than the page's own
+WIDTH = 4.3  # inches; 310 units of the SVG, so that on a phone a unit is about a pixel
+FONT = 12.0  # units; a letter of a chart is at least 11 pixels high where the chart is 290 wide
+MOST_PIXELS = 1.35  # of a unit on a wide screen, which makes a letter as large as the page's own
 INHERITED = (f"font-size:{FONT:g}px", "fill:currentColor")  # of texts, said once for the whole chart
 SVG, LINKS = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 GEOMETRY = ("d", "x", "y", "x1", "x2", "y1", "y2", "width", "height", "transform", "points")
@@ -82,7 +82,7 @@ def inline_svg(figure: "Figure", name: str, told: str) -> str:
     """The figure as an SVG element; `told` says what is seen, in figures, to those who do not see it.
 
     To be called within `chart_style`; texts of the figure are `printable`. The text is XML without a prolog, refers to nothing
-    outside itself, and all its ids begin with `name`. Raises ValueError for a name that is no id.
+    outside itself, and all its ids begin with `chart-` and `name`. Raises ValueError for a name that is no id.
     """
     if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
         raise ValueError(f"{name!r} is no name of a chart; give small letters, digits and hyphens, a letter first")
@@ -111,7 +111,7 @@ def _drop(root: "Element") -> None:
 
 
 def _rename(root: "Element", name: str) -> None:
-    """Keep the ids that something refers to, and put the chart's name before them."""
+    """Keep the ids that something refers to, and name them after the chart."""
     link = f"{{{LINKS}}}href"
     targets: set[str] = set()
     for element in root.iter():
@@ -119,7 +119,7 @@ def _rename(root: "Element", name: str) -> None:
             targets.add(element.attrib[link].removeprefix("#"))
         for value in element.attrib.values():
             targets.update(re.findall(r"url\(#([^)]+)\)", value))
-    numbers = {target: f"{name}-{place}" for place, target in enumerate(sorted(targets), start=1)}
+    numbers = {target: f"chart-{name}-{place}" for place, target in enumerate(sorted(targets), start=1)}
     for element in root.iter():
         own = element.attrib.pop("id", None)
         if own in numbers:
@@ -159,14 +159,14 @@ def _head(root: "Element", name: str, told: str) -> None:
     for key in ("width", "height", "version"):
         root.attrib.pop(key, None)
     root.set("role", "img")
-    root.set("aria-labelledby", f"{name}-title")
+    root.set("aria-labelledby", f"chart-{name}-title")
     root.set("xmlns", SVG)
     root.set(
         "style",
         f"display:block;width:100%;height:auto;max-width:{width * MOST_PIXELS:.0f}px;font-family:inherit;"
         f"color:var(--text);{';'.join(INHERITED)};stroke-linejoin:round;stroke-linecap:butt",
     )
-    title = ElementTree.Element(f"{{{SVG}}}title", {"id": f"{name}-title"})
+    title = ElementTree.Element(f"{{{SVG}}}title", {"id": f"chart-{name}-title"})
     title.text = printable(told)
     root.insert(0, title)
 

@@ -132,7 +132,7 @@ def _curves(metrics: TrainMetrics, steps: Sequence[TrainingStep]) -> Curves:
         gradient=_picture(
             "gradient",
             "gradient norm",
-            "gradient norm",
+            "gradient norm (nats)",
             steps,
             [row.gradient_norm for row in steps],
             (),
@@ -176,7 +176,7 @@ def _picture(
         f"Curve of the {title} over {count(len(values))} steps: the mean of the first {found.window} is {first:.3f}, of the "
         f"last {found.window} {last:.3f}; from {min(values):.3f} to {max(values):.3f}."
     )
-    svg = draw_curve(f"curve-{name}", told, found, "step", y, bands, () if mark is None else (mark,))
+    svg = draw_curve(f"curve-{name}", told, found, "step (count)", y, bands, () if mark is None else (mark,))
     return Picture(svg, _table(title, steps, values))
 
 
