@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import astuple, fields
+from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -9,11 +10,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from src.core.files import write_csv
 from src.regime_w.arms import ARM_NAMES
+from src.regime_w.pair_metrics import PairTally, PairTypes
+from src.regime_w.preferences import Pair
 from src.regime_w.rollout_metrics import RolloutMetrics, RolloutTally
 from src.regime_w.scoring import Rollout
 from src.regime_w.training_metrics import Preflight, TrainingStep, TrainMetrics, training_metrics
 from src.report.page import TEMPLATES, fields_of, number, percent, points, signed
-from tests.regime_w.builders import rollout, scored
+from src.report.signal_section import SignalSection, signal_section
+from tests.regime_w.builders import pair, rollout, scored
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = "<script>alert('$x$ & \"y\"')</script>"
@@ -58,11 +62,31 @@ def question(number: int, right: Sequence[str], **values: object) -> Rollout:
 ROLLOUTS = [question(place, ARM_NAMES[:right]) for place, right in enumerate((11, 5, 3, 0))]
 
 
+PAIRS = [
+    pair(question_id="q1", chosen="a b\nAnswer: 2", rejected="Answer: 3", chosen_reward=1.0, rejected_reward=0.5),
+    pair(question_id="q1", rejected_arm="maudlin_2", chosen_reward=0.5, rejected_reward=1.0),
+    pair(question_id="q1", pair_type="coherence", chosen_arm="wolfram_1", chosen="Answer: 2", rejected="a\nAnswer: 2"),
+]
+
+
 def rollout_metrics(rollouts: Sequence[Rollout]) -> RolloutMetrics:
     tally = RolloutTally()
     for each in rollouts:
         tally.add(each)
     return tally.metrics(0.95)
+
+
+@cache  # seventeen charts
+def signals() -> SignalSection:
+    """The section of ROLLOUTS and PAIRS."""
+    return signal_section(ROLLOUTS, rollout_metrics(ROLLOUTS), PAIRS, pair_types(PAIRS), 0.95)
+
+
+def pair_types(pairs: Sequence[Pair]) -> PairTypes:
+    """Of pairs of the second question."""
+    tally = PairTally()
+    tally.add(ROLLOUTS[1], pairs)
+    return tally.types()
 
 
 def training_step(step: int, **values: float) -> TrainingStep:
