@@ -10,7 +10,6 @@ from src.report.page import signed
 from src.report.pieces import NONE, Picture, Table, count, decimals, hundredths
 
 Found = Literal["more", "less", "open", "alone"]
-POINTS = "accuracy (points)"
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ def _recipes(name: str, world: str, effects: Sequence[RecipeEffect]) -> Effects:
     rows = [_row(item.recipe, item.effect, item.differences) for item in effects]
     answers = _answers(rows, [item.effect for item in effects])
     told = f"Accuracy after training less before in world {world}, points: {_told(rows)}."
-    svg = draw_rows(name, told, rows, f"change of {POINTS}", "recipe", 0.0)
+    svg = draw_rows(name, told, rows, "change of accuracy (points)", "recipe", 0.0)
     return Effects(Picture(svg, _effects_table(f"Each recipe in {world}, over seeds", "recipe", "seeds", rows, effects)), answers)
 
 
@@ -106,7 +105,7 @@ def _comparisons(name: str, world: str, compared: Sequence[RecipeComparison]) ->
     rows = [_row(f"{item.versus.recipe} − {item.versus.other}", item.effect) for item in compared]
     answers = _answers(rows, [item.effect for item in compared])
     told = f"One recipe less another in {world}, points: {_told(rows)}."
-    svg = draw_rows(name, told, rows, f"difference of {POINTS}", "recipes", 0.0)
+    svg = draw_rows(name, told, rows, "difference (points)", "recipes", 0.0)
     return Effects(
         Picture(svg, _effects_table(f"One recipe less another in {world}", "comparison", "pairs", rows, compared)), answers
     )
@@ -176,7 +175,7 @@ def _signals(name: str, world: str, signals: Sequence[MeanSignal]) -> Picture:
     told = f"Mean AUC of each signal in world {world}; 0.5 is chance. " + ", ".join(
         f"{item.signal} over {item.over} {item.mean:.2f}" for item in signals
     )
-    svg = draw_rows(name, f"{told}.", rows, "mean AUC (share of couples)", "signal", 0.5, (0, 1))
+    svg = draw_rows(name, f"{told}.", rows, "mean AUC (share)", "signal", 0.5, (0, 1))
     cells = tuple((item.signal, item.over, count(item.seeds), decimals(item.mean)) for item in signals)
     return Picture(svg, Table(f"What the signals are worth in {world}", ("signal", "over", "seeds", "mean AUC"), cells))
 
