@@ -75,6 +75,7 @@ def accuracy_picture(rollouts: Sequence[Rollout], confidence: float) -> Picture:
 
 
 def failures_picture(rollouts: Sequence[Rollout]) -> Picture | None:
+    """None where every text has an answer and ended by itself."""
     tallies = arm_tallies(rollouts)
     unanswered, truncated = sum(tally.unanswered for tally in tallies), sum(tally.truncated for tally in tallies)
     if not unanswered and not truncated:

@@ -12,14 +12,20 @@ from tests.report.sections import HOSTILE, SVG, labels
 X, Y = "across (count)", "up (count)"
 
 
-def boxes(svg: str, colour: str) -> list[tuple[float, float]]:
-    """Width and height of each filled rectangle of a colour, in units."""
+def corners(svg: str, colour: str) -> list[tuple[float, float, float, float]]:
+    """Left, right, top and bottom of each filled rectangle of a colour, in units from the upper left."""
     found = []
     for path in ElementTree.fromstring(svg).iter(f"{SVG}path"):
         if f"fill:{colour}" in path.get("style", "") and path.get("clip-path"):
             numbers = [float(number) for number in re.findall(r"-?\d+\.?\d*", path.attrib["d"])]
-            found.append((max(numbers[::2]) - min(numbers[::2]), max(numbers[1::2]) - min(numbers[1::2])))
+            across, down = numbers[::2], numbers[1::2]
+            found.append((min(across), max(across), min(down), max(down)))
     return found
+
+
+def boxes(svg: str, colour: str) -> list[tuple[float, float]]:
+    """Width and height of each filled rectangle of a colour, in units."""
+    return [(right - left, bottom - top) for left, right, top, bottom in corners(svg, colour)]
 
 
 CHARTS = {
@@ -46,6 +52,8 @@ def test_bars_of_a_histogram_are_as_high_as_their_counts():
     assert high == pytest.approx(2 * low, abs=0.3)
     assert boxes(svg, "var(--muted)")[1][1] == pytest.approx(low, abs=0.3)
     assert {"one", "two"} <= set(labels(svg))
+    # In the second bin the other series stands on the first.
+    assert corners(svg, "var(--muted)")[1][3] == pytest.approx(corners(svg, "var(--accent)")[1][2], abs=0.2)
 
 
 def test_bars_from_the_left_are_as_long_as_their_values():
