@@ -1,6 +1,6 @@
 """Why a question has the pairs that it has: how many the rules allow, how many the caps keep, and what there is none for.
 
-What a pair is, `build_pairs` alone says: it is asked with the caps lifted. Here are the words, and the reasons where there is none.
+What a pair is, `build_pairs` alone says: it is asked with the caps lifted. Here are the words, and the reason for none.
 """
 
 from collections.abc import Callable, Sequence
@@ -108,9 +108,7 @@ class _Arms:
             if len({arm.answer for arm in arms if arm.answer is not None}) == sum(arm.answer is not None for arm in arms):
                 return f"no two of the {count} have the same answer"
         if not alike:
-            apart = (
-                "" if self.settings.prompt == "canonical" else ", or prefs.prompt keeps their personas apart"
-            )
+            apart = "" if self.settings.prompt == "canonical" else ", or prefs.prompt keeps their personas apart"
             return f"{whose} have the same text{apart}"
         if self.settings.coherence_by == "reward":
             return f"rewards of {whose} lie within prefs.min_reward_gap = {self.settings.min_reward_gap:g} of each other"
