@@ -47,9 +47,9 @@ def _kept(possible: int, cap: int, name: str, how: str) -> str:
         return ""
     if not cap:
         return f"none of {possible} possible ones: prefs.{name} is 0"
-    return (
-        f"all {possible} possible ones" if possible <= cap else f"{cap} of {possible} possible ones, {how}: prefs.{name} is {cap}"
-    )
+    if possible <= cap:
+        return f"all {possible} possible ones" if possible > 1 else "the only possible one"
+    return f"{cap} of {possible} possible ones, {how}: prefs.{name} is {cap}"
 
 
 # --- why there is none ---
