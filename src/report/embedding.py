@@ -10,7 +10,8 @@ from typing import Any
 
 from src.core.records import to_json
 
-# At how many characters a text is cut: the first of these with which everything has room, else the last.
+# At how many characters a text is cut, beyond which a browser would be slow or the page have no room: the first of these with
+# which everything has room, else the last.
 LIMITS = (100_000, 20_000, 4_000, 2_000, 1_000, 500)
 BATCH = 20  # records between two looks at the size
 GZIP = 31  # zlib's number for a gzip header, in which it writes no time
@@ -20,11 +21,13 @@ GZIP = 31  # zlib's number for a gzip header, in which it writes no time
 class Embedded:
     """A list of records as the page holds it: gzip in base64, of a JSON array.
 
-    records  how many of them are in it; the rest had no room
+    records  how many of them are in it
+    whole    whether it is all of them; else the rest had no room
     """
 
     text: str
     records: int
+    whole: bool
 
 
 @dataclass(frozen=True)
@@ -38,15 +41,15 @@ class Lists:
 
 def embed(records: Iterable[Any], room: int) -> Embedded:
     """As many of the records, dataclasses, from the first on as have room in `room` bytes; none where not even a batch has."""
-    packer, whole, written, count = zlib.compressobj(9, zlib.DEFLATED, GZIP), b"", b"", 0
+    packer, written, kept, count = zlib.compressobj(9, zlib.DEFLATED, GZIP), b"", _nothing(), 0
     for batch in batched(records):
         written += packer.compress(_json(batch, first=not count))
         end = packer.copy()
         closed = written + end.compress(b"]") + end.flush()
         if _size(closed) > room:
-            break
-        whole, count = closed, count + len(batch)
-    return Embedded(b64encode(whole or _nothing()).decode(), count)
+            return Embedded(b64encode(kept).decode(), count, whole=False)
+        kept, count = closed, count + len(batch)
+    return Embedded(b64encode(kept).decode(), count, whole=True)
 
 
 def batched(records: Iterable[Any]) -> Iterator[list[Any]]:
@@ -71,19 +74,18 @@ def _size(compressed: bytes) -> int:
     return (len(compressed) + 2) // 3 * 4
 
 
-def fitted(
-    flips: Callable[[int], Iterable[Any]], strips: Callable[[int], Iterable[Any]], of_flips: int, of_strips: int, room: int
-) -> Lists:
+def fitted(flips: Callable[[int], Iterable[Any]], strips: Callable[[int], Iterable[Any]], longest: int, room: int) -> Lists:
     """Both lists in `room` bytes: with texts as long as have room, and then as many questions, those of `flips` first.
 
-    flips, strips        give the records, texts cut at so many characters
-    of_flips, of_strips  how many they give
+    flips, strips  give the records, texts cut at so many characters
+    longest        characters of the longest text: of the limits that cut none one is tried
     """
-    for limit in LIMITS:
+    cutting = [limit for limit in LIMITS if limit < longest]
+    for limit in [*LIMITS[: len(LIMITS) - len(cutting)][-1:], *cutting]:
         of_tests = embed(flips(limit), room)
-        if of_tests.records < of_flips and limit != LIMITS[-1]:
+        if not of_tests.whole and limit != LIMITS[-1]:
             continue
         of_training = embed(strips(limit), room - len(of_tests.text))
-        if of_training.records == of_strips and of_tests.records == of_flips:
+        if of_tests.whole and of_training.whole:
             break
     return Lists(of_tests, of_training, limit)

@@ -83,13 +83,13 @@ def scale_of(page: Page) -> Scale:
 def render(page: Page, records: Records) -> str:
     """report.html, in less than MAX_BYTES bytes of UTF-8."""
     pairs = by_question(records.pairs)
-    nothing = Lists(Embedded("", len(records.questions)), Embedded("", len(records.rollouts)), limit=0)
+    lengths = _lengths(records)
+    nothing = Lists(Embedded("", len(records.questions), True), Embedded("", len(records.rollouts), True), limit=max(lengths))
     room = MAX_BYTES - len(_filled(page, records, nothing).encode()) - 2_000  # what is said of texts that were cut
     lists = fitted(
         lambda limit: flips(records.questions, limit),
         lambda limit: strips(records.rollouts, pairs, records.prefs, limit),
-        len(records.questions),
-        len(records.rollouts),
+        max(lengths),
         room,
     )
     return _filled(page, records, lists)
@@ -105,7 +105,7 @@ def _filled(page: Page, records: Records, lists: Lists) -> str:
         "of_flips": len(records.questions),
         "of_strips": len(records.rollouts),
         "lists": lists,
-        "longer": _longer(records, lists.limit),
+        "longer": sum(length > lists.limit for length in _lengths(records)),
         "arm_names": ARM_NAMES,
         "part_names": PART_NAMES,
         "prefs_settings": records.prefs,
@@ -113,11 +113,11 @@ def _filled(page: Page, records: Records, lists: Lists) -> str:
     return str(_environment().get_template("html/page.html.j2").render(context))
 
 
-def _longer(records: Records, limit: int) -> int:
-    """How many texts are longer than a page's limit; none where the limit is 0, which stands for none."""
+def _lengths(records: Records) -> list[int]:
+    """Characters of every text of the lists."""
     texts = [text for each in records.questions for text in (each.baseline.text, each.coherence.text, each.baseline.question)]
     texts += [text for rollout in records.rollouts for text in (rollout.question, *(t.text for t in rollout.trajectories))]
-    return sum(len(text) > limit for text in texts) if limit else 0
+    return [len(text) for text in texts]
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,9 @@ from src.regime_w.rollout_metrics import RolloutMetrics
 from src.regime_w.scoring import Rollout
 from src.regime_w.training_metrics import TrainMetrics
 from src.regime_w.verdict import RunVerdict
-from src.report import html_page
 from src.report.flips import answered
 from src.report.html_page import Records
+from src.report.html_page import render as render_html
 from src.report.page import Page, render, signed
 from src.stages import run_stage
 
@@ -92,7 +92,7 @@ def main() -> None:
         pair_types=pair_types,
         train=train,
     )
-    text, for_browser = render(page), html_page.render(page, read_lists(verdict))
+    text, for_browser = render(page), render_html(page, read_lists(verdict))
     chosen = {"baseline": baseline, "coherence": coherence}[policy]
     write_metrics(METRICS / "eval.json", PolicyMetrics(policy=policy, **vars(chosen)))
     write_metrics(METRICS / "criteria.json", judged)

@@ -196,14 +196,16 @@ def test_texts_are_cut_before_questions_are_left_out_and_training_questions_befo
     def lines(limit: int) -> list[Line]:
         return [Line(cut(text, limit)) for text in texts]
 
-    whole = fitted(lines, lines, 100, 100, 10_000_000)
-    assert whole.limit == LIMITS[0] and (whole.flips.records, whole.strips.records) == (100, 100)
-    shorter = fitted(lines, lines, 100, 100, 400_000)
+    whole = fitted(lines, lines, 5000, 10_000_000)
+    assert whole.limit == 20_000 and (whole.flips.records, whole.strips.records) == (100, 100)
+    assert whole.flips.whole and fitted(lines, lines, 500_000, 10_000_000).limit == LIMITS[0]
+    shorter = fitted(lines, lines, 5000, 400_000)
     assert shorter.limit == 2000 and (shorter.flips.records, shorter.strips.records) == (100, 100)
-    fewer = fitted(lines, lines, 100, 100, 60_000)
+    fewer = fitted(lines, lines, 5000, 60_000)
     assert fewer.limit == LIMITS[-1] and fewer.flips.records == 100 and 0 < fewer.strips.records < 100
-    least = fitted(lines, lines, 100, 100, 20_000)
-    assert 0 < least.flips.records < 100 and least.strips.records < 20
+    least = fitted(lines, lines, 5000, 20_000)
+    assert 0 < least.flips.records < 100 and least.strips.records < 20 and not least.flips.whole
+    assert fitted(lambda limit: [Line("a")], lambda limit: [], 1, 1000).limit == LIMITS[-1]
 
 
 def test_the_page_says_what_has_no_room(monkeypatch):
