@@ -116,7 +116,7 @@ function armRow(strip, arm, at) {
 
 function stripTable(strip) {
   const heads = ["arm", "answer", "right", "consensus", "tokens", ...NAMES.parts, "reward"];
-  const caption = make("caption", { text: "The trajectories: answer, whether it is the consensus, length, credits and reward" });
+  const caption = make("caption", { text: `Its ${strip.arms.length} trajectories` });
   const head = make("thead", {}, make("tr", {}, ...heads.map((name) => make("th", { scope: "col", text: name }))));
   const body = make("tbody", {}, ...strip.arms.map((arm, at) => armRow(strip, arm, at)));
   return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Trajectories" }, make("table", { class: "data" }, caption, head, body));
@@ -144,7 +144,7 @@ function stripDetail(strip) {
     facts([["Gold", strip.gold], ["Consensus", strip.consensus ?? "none"], ...scores, ["Id", strip.id]]),
     stripTable(strip),
     make("h4", { text: "Texts" }),
-    ...texts(strip),
+    make("div", { class: "texts" }, ...texts(strip)),
     make("h4", { text: strip.pairs.length ? plural(strip.pairs.length, "pair") : "It gave no pair" }),
     make("p", { text: `Of different answers, ${strip.why_different}.` }),
     make("p", { text: `Of coherence, ${strip.why_coherence}.` }),
