@@ -11,10 +11,14 @@ from src.regime_w.arms import ARM_NAMES
 from src.regime_w.preferences import Pair, PrefsSettings
 from src.regime_w.scoring import Rollout
 from src.report.embedding import Embedded, Lists, fitted
+from src.report.evidence_section import EvidenceSection
 from src.report.flips import Answered, Outcomes, flips, outcomes
+from src.report.foot_section import Foot
 from src.report.page import FILTERS, TEMPLATES, Page
 from src.report.plain_text import visible
 from src.report.question_strips import by_question, strips
+from src.report.signal_section import SignalSection
+from src.report.training_section import TrainingSection
 
 MAX_BYTES = 3_000_000
 PART_NAMES = ("end", "path", "cf", "conciseness", "alignment", "quality")  # of ArmCell.credits
@@ -33,6 +37,16 @@ class Records:
     rollouts: Sequence[Rollout]
     pairs: Sequence[Pair]
     prefs: PrefsSettings
+
+
+@dataclass(frozen=True)
+class Sections:
+    """What stands below the lists, in this order."""
+
+    signals: SignalSection
+    training: TrainingSection
+    evidence: EvidenceSection
+    foot: Foot
 
 
 @dataclass(frozen=True)
@@ -80,36 +94,40 @@ def scale_of(page: Page) -> Scale:
     return Scale(reach, round(50 * least / reach, 2), bars)
 
 
-def render(page: Page, records: Records) -> str:
+def render(page: Page, records: Records, sections: Sections) -> str:
     """report.html, in less than MAX_BYTES bytes of UTF-8."""
     pairs = by_question(records.pairs)
     lengths = _lengths(records)
     nothing = Lists(Embedded("", len(records.questions), True), Embedded("", len(records.rollouts), True), limit=max(lengths))
-    room = MAX_BYTES - len(_filled(page, records, nothing).encode()) - 2_000  # what is said of texts that were cut
+    room = MAX_BYTES - len(_filled(page, records, sections, nothing).encode()) - 2_000  # what is said of texts that were cut
     lists = fitted(
         lambda limit: flips(records.questions, limit),
         lambda limit: strips(records.rollouts, pairs, records.prefs, limit),
         max(lengths),
         room,
     )
-    return _filled(page, records, lists)
+    return _filled(page, records, sections, lists)
 
 
-def _filled(page: Page, records: Records, lists: Lists) -> str:
+def _filled(page: Page, records: Records, sections: Sections, lists: Lists) -> str:
     found = outcomes(records.questions)
-    context = vars(page) | {
-        "scale": scale_of(page),
-        "outcomes": found,
-        "table": table_of(found),
-        "kinds": sorted({visible(each.baseline.kind) for each in records.questions if each.baseline.kind is not None}),
-        "of_flips": len(records.questions),
-        "of_strips": len(records.rollouts),
-        "lists": lists,
-        "longer": sum(length > lists.limit for length in _lengths(records)),
-        "arm_names": ARM_NAMES,
-        "part_names": PART_NAMES,
-        "prefs_settings": records.prefs,
-    }
+    context = (
+        vars(page)
+        | vars(sections)
+        | {
+            "scale": scale_of(page),
+            "outcomes": found,
+            "table": table_of(found),
+            "kinds": sorted({visible(each.baseline.kind) for each in records.questions if each.baseline.kind is not None}),
+            "of_flips": len(records.questions),
+            "of_strips": len(records.rollouts),
+            "lists": lists,
+            "longer": sum(length > lists.limit for length in _lengths(records)),
+            "arm_names": ARM_NAMES,
+            "part_names": PART_NAMES,
+            "prefs_settings": records.prefs,
+        }
+    )
     return str(_environment().get_template("html/page.html.j2").render(context))
 
 

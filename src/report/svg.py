@@ -86,8 +86,11 @@ def inline_svg(figure: "Figure", name: str, told: str) -> str:
     """
     if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
         raise ValueError(f"{name!r} is no name of a chart; give small letters, digits and hyphens, a letter first")
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
     file = StringIO()
-    figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    # Figure.savefig would draw all of it once more before, for what a figure without images does not need.
+    FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     root = ElementTree.fromstring(file.getvalue())
     _drop(root)
     _rename(root, name)

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from src.core.records import write_metrics
+from src.regime_w.evidence import Evidence
 from tests.profiles import profile_text
 from tests.warm_python import WarmPython
 
@@ -19,6 +21,9 @@ KEPT = (
     "versions.yaml",
     "requirements.txt", "requirements-gpu.txt", "requirements-smollm2.txt", ".dvcignore", ".gitignore",
 )  # fmt: skip
+
+# What `make evidence` leaves before its first cell; stage report reads it.
+NO_EVIDENCE = Evidence(("tiny",), ("guide",), 1, 1, 0, (), (), (), (), (), ())
 
 
 def dvc_environment(scratch: Path) -> dict[str, str]:
@@ -75,6 +80,8 @@ def make_repository(folder: Path, run, profile: str) -> Path:
         else:
             shutil.copy(source, folder / name)
     (folder / "profiles/tiny.yaml").write_text(profile_text())
+    (folder / "evidence").mkdir()
+    write_metrics(folder / "evidence/evidence.json", NO_EVIDENCE)
     params = folder / "params.yaml"
     params.write_text(params.read_text().replace("profile: sandbox", f"profile: {profile}"))
     run(folder, "git", "init", "-q")
