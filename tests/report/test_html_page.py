@@ -108,6 +108,7 @@ def test_the_cells_of_the_table_filter_the_list(page, cell, words):
         page.click(f"td.{cell} a")
         page.wait_for_function(f"document.querySelector('#flips-list [role=status]').textContent.startsWith('{words}')")
         assert page.locator(f"#flips-{cell} input").is_checked()
+        assert page.evaluate("document.activeElement.value") == cell
         page.locator("#flips-all").click()
         page.wait_for_function("document.querySelector('#flips-list [role=status]').textContent.startsWith('60 of')")
 
@@ -228,6 +229,12 @@ def test_a_link_to_nothing_opens_nothing(open_page, small, anchor):
 def test_the_filter_of_a_cell_stays_after_a_reload(open_page, small):
     page, told = open_page(small, "#flips-fixed")
     assert status(page).startswith("12 of 60") and told.everything == []
+
+
+def test_the_address_of_a_section_leads_to_it_though_the_lists_come_later(open_page, small):
+    page, told = open_page(small, "#questions")
+    assert 0 <= page.evaluate("document.querySelector('#questions').getBoundingClientRect().top") < 200
+    assert told.everything == []
 
 
 def test_the_list_is_used_by_keys_alone(page):

@@ -25,6 +25,9 @@ async function begin() {
     const wanted = location.hash.startsWith(`#${view.name}/`) || (view === FLIPS && location.hash.startsWith("#flips-"));
     if (wanted) follow();
   }
+  // The lists have moved what stands below them.
+  const aim = document.getElementById(location.hash.slice(1));
+  if (aim?.matches("section")) aim.scrollIntoView();
   document.documentElement.dataset.ready = "lists";
 }
 
