@@ -76,3 +76,25 @@ def _files_alone(route: Any, told: Told) -> None:
     else:
         told.requests.append(route.request.url)
         route.abort()
+
+
+def written(folder: Path, text: str) -> Path:
+    (folder / "report.html").write_text(text, encoding="utf-8")
+    return folder / "report.html"
+
+
+# --- what a page shows ---
+
+
+def status(page: Any, section: str = "flips") -> str:
+    return page.inner_text(f"#{section}-list [role=status]")
+
+
+def shown(page: Any, section: str = "flips") -> list[str]:
+    """The questions of the rows that are drawn."""
+    return page.locator(f"#{section}-list .row .what").all_inner_texts()
+
+
+def settle(page: Any) -> None:
+    """Until a search that was typed has been done."""
+    page.wait_for_timeout(300)

@@ -260,7 +260,11 @@ def test_hostile_text_is_neither_markup_nor_a_script():
     assert not re.search("[\x00-\x08\x0b-\x1f\u202a-\u202e\u2066-\u2069]", page)
     assert "<img src=x onerror=alert(1)><script>alert(2)</script>" in Words(page).words
     [flip] = unpacked(page, "flips")
-    assert flip["question"] == visible(HOSTILE) and "".join(map("".join, flip["baseline"]["steps"])) == visible(HOSTILE)
+    assert flip["id"] == flip["question"] == flip["kind"] == visible(HOSTILE)
+    texts = ["".join("".join(step) for step in flip[policy]["steps"]) for policy in ("baseline", "coherence")]
+    assert texts == [visible(HOSTILE), visible(HOSTILE) + "!"]
+    [strip] = unpacked(page, "questions")
+    assert {strip["id"], strip["question"], *(arm["text"] for arm in strip["arms"])} == {visible(HOSTILE)}
 
 
 def test_the_page_names_no_address_and_forbids_all_requests():

@@ -152,6 +152,7 @@ class List {
     this.form.elements.outcome.value = outcome;
     this.filter();
     this.box.closest("section").scrollIntoView();
+    this.form.querySelector("[name=outcome]:checked").focus({ preventScroll: true });
   }
 
   /** Open the record so many places from the open one, or from the row that has the focus. */

@@ -11,12 +11,13 @@ function decoded(part) {
   }
 }
 
-/** Follow the address to a question or to a filter, once its list is there. */
+/** Follow the address to a question or to a filter, once its list is there; whether it leads to one. */
 function follow() {
   const [, name, id] = /^#(test|train)\/(.+)$/.exec(location.hash) ?? [];
   if (name) lists[name]?.reveal(decoded(id));
   const [, outcome] = /^#flips-(all|fixed|broken|wrong|right|dropped)$/.exec(location.hash) ?? [];
   if (outcome) lists.test?.choose(outcome);
+  return Boolean(name || outcome);
 }
 
 async function begin() {
@@ -25,13 +26,17 @@ async function begin() {
     const wanted = location.hash.startsWith(`#${view.name}/`) || (view === FLIPS && location.hash.startsWith("#flips-"));
     if (wanted) follow();
   }
+  // The lists have moved what stands below them.
+  const aim = document.getElementById(location.hash.slice(1));
+  if (aim?.matches("section")) aim.scrollIntoView();
   document.documentElement.dataset.ready = "lists";
 }
 
 window.addEventListener("hashchange", follow);
 document.addEventListener("click", (event) => {
   const link = event.target.closest('a[href^="#"]');
-  if (link && link.hash === location.hash) follow(); // the address stays, and so the browser tells of no change
+  if (!link || link.hash !== location.hash) return;
+  if (follow()) event.preventDefault(); // the address stays, of which the browser tells nothing, and it would take the focus away
 });
 
 if ("DecompressionStream" in window) begin();
