@@ -98,7 +98,12 @@ def _recipes(name: str, world: str, effects: Sequence[RecipeEffect]) -> Effects:
     answers = _answers(rows, [item.effect for item in effects])
     told = f"Accuracy after training less before in world {world}, points: {_told(rows)}."
     svg = draw_rows(name, told, rows, "change of accuracy (points)", "recipe", 0.0)
-    return Effects(Picture(svg, _effects_table(f"Each recipe in {world}, over seeds", "recipe", "seeds", rows, effects)), answers)
+    return Effects(
+        Picture(
+            svg, _effects_table(f"Each recipe in {world}, over seeds", "recipe", "seeds", rows, [item.effect for item in effects])
+        ),
+        answers,
+    )
 
 
 def _comparisons(name: str, world: str, compared: Sequence[RecipeComparison]) -> Effects:
@@ -107,7 +112,13 @@ def _comparisons(name: str, world: str, compared: Sequence[RecipeComparison]) ->
     told = f"One recipe less another in {world}, points: {_told(rows)}."
     svg = draw_rows(name, told, rows, "difference (points)", "recipes", 0.0)
     return Effects(
-        Picture(svg, _effects_table(f"One recipe less another in {world}", "comparison", "pairs", rows, compared)), answers
+        Picture(
+            svg,
+            _effects_table(
+                f"One recipe less another in {world}", "comparison", "pairs", rows, [item.effect for item in compared]
+            ),
+        ),
+        answers,
     )
 
 
@@ -144,19 +155,17 @@ def _bounds(low: float | None, high: float | None) -> str:
     return NONE if low is None or high is None else f"{signed(low)} to {signed(high)}"
 
 
-def _effects_table(
-    caption: str, first: str, units: str, rows: Sequence[Row], items: Sequence[RecipeEffect] | Sequence[RecipeComparison]
-) -> Table:
+def _effects_table(caption: str, first: str, units: str, rows: Sequence[Row], effects: Sequence[Effect]) -> Table:
     cells = tuple(
         (
             row.label,
-            count(item.effect.units),
-            signed(item.effect.mean),
-            _bounds(item.effect.low, item.effect.high),
-            _p_value(item.effect.p_value),
-            _p_value(item.effect.holm_p_value),
+            count(effect.units),
+            signed(effect.mean),
+            _bounds(effect.low, effect.high),
+            _p_value(effect.p_value),
+            _p_value(effect.holm_p_value),
         )
-        for row, item in zip(rows, items, strict=True)
+        for row, effect in zip(rows, effects, strict=True)
     )
     return Table(caption, (first, units, "mean, points", "interval, points", "p", "p, Holm"), cells)
 

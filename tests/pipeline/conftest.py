@@ -11,8 +11,8 @@ import pytest
 from filelock import FileLock
 
 from src.core.records import write_metrics
-from src.regime_w.evidence import Evidence
 from tests.profiles import profile_text
+from tests.regime_w.builders import NO_EVIDENCE
 from tests.warm_python import WarmPython
 
 ROOT = Path(__file__).parents[2]
@@ -21,9 +21,6 @@ KEPT = (
     "versions.yaml",
     "requirements.txt", "requirements-gpu.txt", "requirements-smollm2.txt", ".dvcignore", ".gitignore",
 )  # fmt: skip
-
-# What `make evidence` leaves before its first cell; stage report reads it.
-NO_EVIDENCE = Evidence(("tiny",), ("guide",), 1, 1, 0, (), (), (), (), (), ())
 
 
 def dvc_environment(scratch: Path) -> dict[str, str]:

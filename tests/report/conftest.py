@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from src.report.html_page import render
 from tests.report.browser import Open, opened, started, written
-from tests.report.lists import SMALL, STRIPS, page_of, records, with_families
+from tests.report.lists import SMALL, STRIPS, page_of, records, render, with_families
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from src.regime_w.arms import ARM_NAMES
@@ -11,10 +12,17 @@ from src.regime_w.questions import Question
 from src.regime_w.scoring import GUIDE_SETTINGS, Rollout, score_question
 from src.regime_w.texts import PolicyText, Trajectory
 from src.regime_w.verdict import RunVerdict, paired_verdict
+from src.report import html_page
+from src.report.evidence_section import evidence_section
 from src.report.flips import OUTCOMES, Answered
-from src.report.html_page import Records
+from src.report.foot_section import Foot, versions_table
+from src.report.html_page import Records, Sections
 from src.report.page import Page
+from src.report.signal_section import signal_section
+from src.report.training_section import training_section
+from tests.regime_w.builders import NO_EVIDENCE
 from tests.report.pages import page
+from tests.report.sections import metrics_of, training_step
 
 GOLD = PrefsSettings("gold", "canonical", "reward", "hash", 18, 4, 0.01)
 
@@ -40,6 +48,26 @@ def records(questions: Sequence[Answered], rollouts: Sequence[Rollout], prefs: P
     """In the order in which `answered` gives the questions; the pairs are those that stage prefs makes."""
     ordered = sorted(questions, key=lambda question: OUTCOMES.index(question.outcome))
     return Records(tuple(ordered), rollouts, [pair for each in rollouts for pair in build_pairs(each, prefs)], prefs)
+
+
+@cache
+def sections() -> Sections:
+    """Of a small run, whatever the lists are of."""
+    lists, steps = records([], STRIPS[:4]), [training_step(step) for step in range(1, 31)]
+    shown = page()
+    return Sections(
+        signals=signal_section(lists.rollouts, shown.rollouts, lists.pairs, shown.pair_types, shown.confidence),
+        training=training_section(metrics_of(steps), steps),
+        evidence=evidence_section(NO_EVIDENCE),
+        foot=Foot(
+            "0123456789ab", "make repro", "sandbox", "seed: 0\n", "data:\n", versions_table({"trl": "1.16.0"}), "a processor"
+        ),
+    )
+
+
+def render(shown: Page, lists: Records) -> str:
+    """report.html with the sections of the small run."""
+    return html_page.render(shown, lists, sections())
 
 
 def page_of(questions: Sequence[Answered], **values: Any) -> Page:

@@ -6,10 +6,9 @@ from urllib.parse import quote
 
 import pytest
 
-from src.report.html_page import render
 from src.report.plain_text import visible
 from tests.report.browser import settle, status, written
-from tests.report.lists import HOSTILE, asked, page_of, records, rollout
+from tests.report.lists import HOSTILE, asked, page_of, records, render, rollout
 
 pytestmark = pytest.mark.slow
 
