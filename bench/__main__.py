@@ -18,6 +18,7 @@ from pathlib import Path
 from bench.comparison import Comparison, table
 from src.core.command import command_line, run_command
 from src.core.errors import InputError
+from src.core.processor import processor_name
 
 # Modules here that have `compare() -> Sequence[Comparison]`.
 NAMES = ("pipeline", "scoring", "sampling", "training")
@@ -38,15 +39,7 @@ def check_run() -> None:
 
 def machine() -> str:
     """The processor's name and the cores that this process may use."""
-    named = [line.partition(":")[2].strip() for line in _processor_lines() if line.startswith("model name")]
-    return (
-        f"{named[0] if named else platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
-    )
-
-
-def _processor_lines() -> Sequence[str]:
-    file = Path("/proc/cpuinfo")  # Linux has it
-    return file.read_text(encoding="utf-8").splitlines() if file.exists() else ()
+    return f"{processor_name()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
 
 
 def run_all(names: Sequence[str]) -> list[Comparison]:

@@ -3,8 +3,6 @@
 import ast
 import hashlib
 import json
-import platform
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 from src.core.errors import InputError
 from src.core.files import read_bytes
 from src.core.params import PARAMS, load_value, parse_yaml, profile_path, read_yaml
+from src.core.processor import processor_name
 from src.ops.deps import deps_of
 from src.ops.sweep import Point, read_points
 
@@ -201,11 +200,9 @@ def _has_docstring(node: ast.AST) -> bool:
     return ast.get_docstring(node, clean=False) is not None
 
 
-def machine_kind(threads: int, cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+def machine_kind(threads: int) -> str:
     """The kind of processor and how many threads compute: on both the last bits of a result depend."""
-    found = re.search(r"^model name\s*:\s*(.+)$", cpuinfo.read_text(), flags=re.M) if cpuinfo.exists() else None
-    name = found[1].strip() if found else platform.processor() or platform.machine()
-    return f"{name}, {threads} thread{'s' if threads > 1 else ''}"
+    return f"{processor_name()}, {threads} thread{'s' if threads > 1 else ''}"
 
 
 # --- all runs ---

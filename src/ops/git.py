@@ -35,6 +35,13 @@ def resolve(root: Path, name: str) -> str | None:
     return subprocess.run(command, cwd=root, capture_output=True, text=True).stdout.strip() or None
 
 
+def last_change(root: Path, folder: str) -> str | None:
+    """The commit that changed a folder last; None where there is none, or the folder is not as it has it."""
+    if git(root, "status", "--porcelain", "--", folder).strip():
+        return None
+    return git(root, "log", "-1", "--format=%H", "--", folder).strip() or None
+
+
 def reflog(root: Path, ref: str) -> list[Entry]:
     """The reflog of a ref, newest first; empty for a ref without one."""
     path = Path(git(root, "rev-parse", "--path-format=absolute", "--git-path", f"logs/{ref}").rstrip("\n"))

@@ -4,7 +4,7 @@ The words of the page stand in templates/report.md.j2; here is what the template
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,15 @@ def fields_of(metrics: object) -> Iterable[tuple[str, Any]]:
     return vars(metrics).items()
 
 
+FILTERS: dict[str, Callable[..., Any]] = {
+    "points": points,
+    "signed": signed,
+    "percent": percent,
+    "number": number,
+    "fields": fields_of,
+}
+
+
 def render(page: Page) -> str:
     """report.md as Markdown."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -84,12 +93,5 @@ def render(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "points": points,
-        "signed": signed,
-        "percent": percent,
-        "number": number,
-        "escaped": escaped,
-        "fields": fields_of,
-    }
+    environment.filters |= FILTERS | {"escaped": escaped}
     return environment.get_template("report.md.j2").render(vars(page))

@@ -1,10 +1,15 @@
-"""Stage `report`: the verdict, the five criteria and the figures behind them on one page.
+"""Stage `report`: the verdict, the five criteria and the figures behind them on one page, and all questions for a browser.
 
 Reads   metrics/*.json
+        outputs/baseline_eval.jsonl, outputs/coherence_eval.jsonl
+        data/regime_w_rollouts.jsonl, data/coherence_preferences.jsonl
+        plots/train.csv, evidence/evidence.json
+        params.yaml, the profile, versions.yaml, and the commit of the code, which the page names
 Writes  metrics/eval.json      the figures of the policy that `policy` names, for `dvc metrics diff`
         metrics/criteria.json  whether each of the five criteria holds
         report.md
-Params  policy, profile, seed, compare, criteria
+        report.html            the same verdict, every question with its texts, and pictures; one file that needs no network
+Params  policy, profile, seed, prefs, compare, criteria
 """
 
 from dataclasses import dataclass
@@ -12,18 +17,31 @@ from pathlib import Path
 from typing import Literal
 
 from src.core.command import command_line
+from src.core.errors import InputError
 from src.core.files import write_text
-from src.core.params import add_profile_argument, load_section, load_value, profile_path
-from src.core.records import read_metrics, write_metrics
+from src.core.params import PARAMS, add_profile_argument, load_section, load_value, profile_path, read_yaml
+from src.core.processor import processor_name
+from src.core.records import read_metrics, read_records, write_metrics
 from src.core.shapes import Seed
+from src.ops.git import last_change
 from src.regime_w.compare_settings import CompareSettings
 from src.regime_w.criteria import CriteriaSettings, criteria_metrics, judge
-from src.regime_w.evaluation import EvaluationMetrics
+from src.regime_w.evaluation import Evaluation, EvaluationMetrics
+from src.regime_w.evidence import Evidence
 from src.regime_w.pair_metrics import PairMetrics, PairTypes
+from src.regime_w.preferences import Pair, PrefsSettings
 from src.regime_w.rollout_metrics import RolloutMetrics
+from src.regime_w.scoring import Rollout
 from src.regime_w.training_metrics import TrainMetrics
 from src.regime_w.verdict import RunVerdict
+from src.report.evidence_section import evidence_section
+from src.report.flips import answered
+from src.report.foot_section import Foot, versions_table
+from src.report.html_page import Records, Sections
+from src.report.html_page import render as render_html
 from src.report.page import Page, render, signed
+from src.report.signal_section import signal_section
+from src.report.training_section import read_training_steps, training_section
 from src.stages import run_stage
 
 Policy = Literal["baseline", "coherence"]
@@ -40,10 +58,56 @@ class PolicyMetrics(EvaluationMetrics, _Chosen):
     """metrics/eval.json: `policy`, which was chosen, and then the figures of its evaluation."""
 
 
+def read_lists(verdict: RunVerdict) -> Records:
+    """What the page for a browser lists: all test questions of the verdict, and all training questions."""
+    return Records(
+        questions=answered(
+            read_records(Path("outputs/baseline_eval.jsonl"), Evaluation),
+            read_records(Path("outputs/coherence_eval.jsonl"), Evaluation),
+            verdict,
+        ),
+        rollouts=read_records(Path("data/regime_w_rollouts.jsonl"), Rollout),
+        pairs=read_records(Path("data/coherence_preferences.jsonl"), Pair),
+        prefs=load_section("prefs", PrefsSettings),
+    )
+
+
+def make_sections(page: Page, records: Records, profile: Path) -> Sections:
+    """What stands below the lists."""
+    return Sections(
+        signals=signal_section(records.rollouts, page.rollouts, records.pairs, page.pair_types, page.confidence),
+        training=training_section(page.train, read_training_steps(Path("plots/train.csv"))),
+        evidence=evidence_section(read_metrics(Path("evidence/evidence.json"), Evidence)),
+        foot=make_foot(profile),
+    )
+
+
+def make_foot(profile: Path) -> Foot:
+    """What made the page. The seconds that stages took are not in it: the same commit is to give the same page."""
+    commit = code_commit()
+    return Foot(
+        commit="not known: the code was edited, or is in no commit" if commit is None else commit,
+        command="make repro",
+        profile=profile.stem,
+        params_text=PARAMS.read_text(encoding="utf-8"),
+        profile_text=profile.read_text(encoding="utf-8"),
+        versions=versions_table(read_yaml(Path("versions.yaml"))),
+        machine=processor_name(),
+    )
+
+
+def code_commit() -> str | None:
+    """The commit that changed the code last: commits of results, settings and pages after it have the same code."""
+    try:
+        return last_change(Path(), "src")
+    except InputError:  # no repository of Git
+        return None
+
+
 def main() -> None:
     parser = command_line("python -m src.stages.report", __doc__)
     add_profile_argument(parser)
-    profile = profile_path(parser.parse_args().profile).stem
+    profile = profile_path(parser.parse_args().profile)
     policy, seed = load_value("policy", Policy), load_value("seed", Seed)
     confidence = load_section("compare", CompareSettings).confidence
     settings = load_section("criteria", CriteriaSettings)
@@ -58,7 +122,7 @@ def main() -> None:
     criteria = judge(rollouts, prefs, train, verdict, settings)
     judged = criteria_metrics(criteria)
     page = Page(
-        profile=profile,
+        profile=profile.stem,
         seed=seed,
         confidence=confidence,
         verdict=verdict,
@@ -70,11 +134,13 @@ def main() -> None:
         pair_types=pair_types,
         train=train,
     )
-    text = render(page)
+    text, records = render(page), read_lists(verdict)
+    for_browser = render_html(page, records, make_sections(page, records, profile))
     chosen = {"baseline": baseline, "coherence": coherence}[policy]
     write_metrics(METRICS / "eval.json", PolicyMetrics(policy=policy, **vars(chosen)))
     write_metrics(METRICS / "criteria.json", judged)
     write_text(Path("report.md"), text)
+    write_text(Path("report.html"), for_browser)
     print(f"report: {verdict.verdict}, {signed(verdict.difference)} points, {judged.hold} of {len(criteria)} criteria hold")
 
 

@@ -80,7 +80,7 @@ class Campaign:
         """Back to a repository in which nothing has run."""
         for name in (".work", ".dvc/cache", ".dvc/tmp", "data", "checkpoints", "outputs", "metrics", "plots"):
             shutil.rmtree(self.repository / name, ignore_errors=True)
-        for name in ("dvc.lock", "report.md"):
+        for name in ("dvc.lock", "report.md", "report.html"):
             (self.repository / name).unlink(missing_ok=True)
 
     def journals(self) -> list[Path]:

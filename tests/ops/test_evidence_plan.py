@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from src.core.errors import InputError
+from src.core.processor import processor_name
 from src.core.records import write_metrics
 from src.ops.evidence import CELLS, check_base, read_cells, scope_of, write_page
 from src.ops.evidence_plan import (
@@ -355,5 +356,6 @@ def test_what_must_be_committed_is_all_that_a_run_s_copy_needs():
 
 def test_the_machine_is_the_processor_and_the_threads(tmp_path):
     (tmp_path / "cpuinfo").write_text("processor\t: 0\nmodel name\t: A Processor 9000\nmodel name\t: B\n")
-    assert machine_kind(2, tmp_path / "cpuinfo") == "A Processor 9000, 2 threads"
-    assert machine_kind(1, tmp_path / "none").endswith(", 1 thread")
+    assert processor_name(tmp_path / "cpuinfo") == "A Processor 9000"
+    assert processor_name(tmp_path / "none")
+    assert machine_kind(2) == f"{processor_name()}, 2 threads" and machine_kind(1).endswith(", 1 thread")

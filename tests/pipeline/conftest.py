@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from src.core.records import write_metrics
 from tests.profiles import profile_text
+from tests.regime_w.builders import NO_EVIDENCE
 from tests.warm_python import WarmPython
 
 ROOT = Path(__file__).parents[2]
@@ -75,6 +77,8 @@ def make_repository(folder: Path, run, profile: str) -> Path:
         else:
             shutil.copy(source, folder / name)
     (folder / "profiles/tiny.yaml").write_text(profile_text())
+    (folder / "evidence").mkdir()
+    write_metrics(folder / "evidence/evidence.json", NO_EVIDENCE)
     params = folder / "params.yaml"
     params.write_text(params.read_text().replace("profile: sandbox", f"profile: {profile}"))
     run(folder, "git", "init", "-q")

@@ -171,6 +171,13 @@ def test_every_file_that_a_stage_names_in_src_is_there():
         assert all((ROOT / dep).is_file() for dep in definition(name)["deps"] if dep.startswith("src/")), name
 
 
+def test_the_report_lists_every_template_of_its_pages():
+    templates = ROOT / "src/report/templates"
+    wanted = {*(templates / "html").iterdir(), templates / "words.j2", templates / "report.md.j2"}
+    listed = {dep for dep in definition("report")["deps"] if dep.startswith("src/report/templates/")}
+    assert listed == {path.relative_to(ROOT).as_posix() for path in wanted}
+
+
 def test_every_stage_module_is_a_stage():
     assert {path.stem for path in (ROOT / "src/stages").glob("*.py")} - {"__init__", "all_settings"} == set(STAGES)
 

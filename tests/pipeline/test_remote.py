@@ -110,6 +110,7 @@ def contents(folder: Path) -> dict[str, str]:
         "metrics/*",
         "plots/*",
         "report.md",
+        "report.html",
         "dvc.lock",
         "params.yaml",
         "noise.bin",

@@ -5,7 +5,7 @@ from typing import Any
 
 from src.regime_w.arms import ARM_NAMES, VARIANCE_ARMS, ArmName
 from src.regime_w.evaluation import Evaluation
-from src.regime_w.evidence import Cell
+from src.regime_w.evidence import Cell, Evidence
 from src.regime_w.preferences import Pair
 from src.regime_w.questions import Question
 from src.regime_w.rounds import Round
@@ -13,6 +13,9 @@ from src.regime_w.scoring import Rollout, ScoredTrajectory
 from src.regime_w.signals import Over, Signal, SignalWorth
 from src.regime_w.texts import PolicyText, Trajectory
 from src.regime_w.verdict import RunVerdict, paired_verdict
+
+# What `make evidence` leaves before its first cell.
+NO_EVIDENCE = Evidence(("tiny",), ("guide",), 1, 1, 0, (), (), (), (), (), ())
 
 
 def question(gold: str = "2", **values: Any) -> Question:

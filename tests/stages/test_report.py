@@ -1,6 +1,9 @@
-"""Stage `report`: metrics of a whole run become one page, the chosen policy's figures and the criteria."""
+"""Stage `report`: metrics of a whole run become a page, its records another, and the chosen policy's figures and the criteria."""
 
 import json
+import os
+import re
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,12 +11,20 @@ import pytest
 
 from src.core.errors import InputError
 from src.core.files import write_text
-from src.core.records import read_metrics, write_metrics
+from src.core.processor import processor_name
+from src.core.records import read_metrics, write_metrics, write_records
 from src.regime_w.criteria import CriteriaMetrics, CriteriaSettings, judge
+from src.regime_w.evaluation import Evaluation
+from src.regime_w.preferences import Pair
+from src.regime_w.scoring import Rollout
+from src.report import html_page
 from src.report.page import render
 from src.stages import report
 from src.stages.report import PolicyMetrics
+from tests.regime_w.builders import NO_EVIDENCE
+from tests.report.lists import STRIPS, asked, records, sections
 from tests.report.pages import BASELINE, COHERENCE, page
+from tests.report.sections import csv_of, training_step
 from tests.stages.small_run import PARAMS, run
 
 METRICS = {
@@ -25,14 +36,30 @@ METRICS = {
     "baseline": BASELINE,
     "coherence": COHERENCE,
 }
+# By the outcomes of the verdict: fixed, broken, right in both, wrong in both.
+TEXTS = [*[("#### 4", "#### 5")] * 97, *[("#### 5", "#### 4")] * 26, *[("#### 5", "#### 5")] * 823, *[("#### 4", "#### 4")] * 264]
+LISTS = records([asked(number, *texts) for number, texts in enumerate(TEXTS)], STRIPS[:4])
+STEPS = [training_step(step) for step in range(1, page().train.steps + 1)]
 CRITERIA = PARAMS["criteria"] | {"min_pairs": 3000, "max_pairs": 5000}
+
+
+def data_of(shown: str) -> list[str]:
+    """The packed lists of a page."""
+    return re.findall(r'<script type="text/plain" id="\w+-data">([^<]+)</script>', shown)
 
 
 def run_report(folder: Path, monkeypatch: pytest.MonkeyPatch, **params) -> str:
     for name, metrics in METRICS.items():
         write_metrics(folder / f"metrics/{name}.json", metrics)
+    write_records(folder / "outputs/baseline_eval.jsonl", Evaluation, [each.baseline for each in LISTS.questions])
+    write_records(folder / "outputs/coherence_eval.jsonl", Evaluation, [each.coherence for each in LISTS.questions])
+    write_records(folder / "data/regime_w_rollouts.jsonl", Rollout, LISTS.rollouts)
+    write_records(folder / "data/coherence_preferences.jsonl", Pair, LISTS.pairs)
+    csv_of(folder / "plots/train.csv", STEPS)
+    write_metrics(folder / "evidence/evidence.json", NO_EVIDENCE)
+    write_text(folder / "versions.yaml", 'jinja2: "3.1.6"\n')
     for profile in ("small", "large"):
-        write_text(folder / f"profiles/{profile}.yaml", "")  # whose name alone is read
+        write_text(folder / f"profiles/{profile}.yaml", f"# {profile}\n")  # whose name and text are read
     run(report.main, folder, monkeypatch, **({"criteria": CRITERIA} | params))
     return (folder / "report.md").read_text()
 
@@ -68,7 +95,51 @@ def test_the_page_is_of_this_run(tmp_path, monkeypatch):
     text = run_report(tmp_path, monkeypatch, profile="large", seed=7, compare={"alpha": 0.05, "confidence": 0.9})
     settings = CriteriaSettings(**CRITERIA)
     criteria = judge(page().rollouts, page().prefs, page().train, page().verdict, settings)
-    assert text == render(page(profile="large", seed=7, confidence=0.9, criteria=tuple(criteria)))
+    of_run = page(profile="large", seed=7, confidence=0.9, criteria=tuple(criteria))
+    assert text == render(of_run)
+    shown = (tmp_path / "report.html").read_text()
+    assert "<title>Regime W: improved, +5.87 points (profile large, seed 7)" in shown
+    # The lists do not follow from the sections, which the small run's may stand for.
+    assert data_of(shown) == data_of(html_page.render(of_run, LISTS, sections()))
+    for text in ("# large\n", "seed: 7", "3.1.6", processor_name(), "There is no run yet"):
+        assert text in shown
+
+
+def test_the_page_names_the_commit_of_the_code_or_that_it_is_not_known(tmp_path, monkeypatch):
+    run_report(tmp_path, monkeypatch)
+    assert "not known: the code was edited, or is in no commit" in (tmp_path / "report.html").read_text()
+    environment = {f"GIT_{who}_{what}": "test@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    write_text(tmp_path / "src/code.py", "1\n")
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", *arguments], cwd=tmp_path, env=os.environ | environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    git("init", "-q")
+    git("add", "src")
+    git("commit", "-qm", "code")
+    of_code = git("rev-parse", "HEAD")
+    git("add", "params.yaml")
+    git("commit", "-qm", "settings")
+    run_report(tmp_path, monkeypatch)
+    assert f"<code>{of_code}</code>" in (tmp_path / "report.html").read_text()
+    write_text(tmp_path / "src/code.py", "2\n")
+    run_report(tmp_path, monkeypatch)
+    assert of_code not in (tmp_path / "report.html").read_text()
+
+
+def test_a_run_without_a_single_pair_has_a_page(tmp_path, monkeypatch):
+    monkeypatch.setattr("tests.stages.test_report.LISTS", replace(LISTS, pairs=(), rollouts=STRIPS[1:2]))
+    run_report(tmp_path, monkeypatch)
+    assert "<title>Regime W: improved" in (tmp_path / "report.html").read_text()
+
+
+def test_evaluations_that_are_not_those_of_the_verdict_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setitem(METRICS, "verdict", replace(page().verdict, fixed=98))
+    with pytest.raises(InputError, match="97 questions fixed and 26 broken of 1210, metrics/verdict.json has 98 and 26"):
+        run_report(tmp_path, monkeypatch)
+    assert not (tmp_path / "report.md").exists() and not (tmp_path / "report.html").exists()
 
 
 def test_metrics_that_are_not_as_they_must_be_are_named(tmp_path, monkeypatch):

@@ -1,0 +1,199 @@
+"""The section *Training* of report.html: what happened at each step, and what of it is healthy.
+
+Bands are those by which the project itself stops or warns, and the deployment guide's losses; what has no known band gets none.
+"""
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from src.core.errors import InputError
+from src.core.files import read_lines
+from src.core.shapes import Faults, check_value
+from src.regime_w.pictures import curve
+from src.regime_w.training_metrics import TrainingStep, TrainMetrics
+from src.report.charts import Band, Mark, draw_curve
+from src.report.pieces import Picture, Table, count, decimals
+
+# Nats by which the chosen texts may fall before stage train warns: the limit of src/stages/train.py, which no page can import.
+CHOSEN_FALL = 1.0
+# What the deployment guide expects of the loss in its three epochs, on a model of seven billion parameters.
+GUIDE_LOSSES = ((0.5, 0.7), (0.4, 0.5), (0.35, 0.4))
+ROWS = 10  # of a table of steps
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Of a run that trained.
+
+    window          steps of the running mean
+    falls           whether the mean loss falls from epoch to epoch
+    first_chosen    nats, the mean of the first `window` steps
+    last_chosen     nats, the mean of the last `window` steps
+    chosen_fall     nats, `first_chosen` less `last_chosen`
+    rejected_fall   nats, likewise of the rejected texts
+    guide           whether the guide's losses are drawn: where there are as many epochs as it has
+    """
+
+    steps: int
+    window: int
+    falls: bool
+    first_chosen: float
+    last_chosen: float
+    chosen_fall: float
+    rejected_fall: float
+    guide: bool
+    epochs: Table
+    loss: Picture
+    gradient: Picture
+    margin: Picture
+    chosen: Picture
+    rejected: Picture
+
+
+@dataclass(frozen=True)
+class TrainingSection:
+    """All that the section shows: why nothing was trained, or the curves.
+
+    chosen_fall_limit  nats
+    """
+
+    reason: str | None
+    curves: Curves | None
+    chosen_fall_limit: float = CHOSEN_FALL
+
+
+def read_training_steps(path: Path) -> tuple[TrainingStep, ...]:
+    """The rows of plots/train.csv; none of a run that did not train. InputError, with file and line, for what is no such row."""
+    lines = [line.decode(errors="replace") for line in read_lines(path)]
+    steps = []
+    for row in (reader := csv.DictReader(lines)):
+        try:
+            given = {str(key): _number(value) for key, value in row.items()}
+            step: TrainingStep = check_value(TrainingStep, given)
+        except Faults as faults:
+            told = "; ".join(f"column {fault.path!r} {fault.words}" for fault in faults.faults[:3])
+            raise InputError(f"{path}:{reader.line_num}: {told}; run `dvc repro train`") from faults
+        steps.append(step)
+    return tuple(steps)
+
+
+def _number(text: Any) -> Any:
+    """A cell as JSON has numbers; any other cell as it is, which the check of the row refuses with its name."""
+    try:
+        return json.loads(text)
+    except (TypeError, ValueError):
+        return text if isinstance(text, str) else None
+
+
+def training_section(metrics: TrainMetrics, steps: Sequence[TrainingStep]) -> TrainingSection:
+    """The section of metrics/train.json and of the rows of plots/train.csv. InputError where they are not of one run."""
+    if len(steps) != metrics.steps:
+        raise InputError(
+            f"metrics/train.json counts {metrics.steps} steps and plots/train.csv has {len(steps)}: they are of two runs; "
+            "run `dvc repro train`"
+        )
+    if not steps or metrics.epochs is None:
+        return TrainingSection(metrics.reason or "no step was done", None)
+    return TrainingSection(None, _curves(metrics, steps))
+
+
+def _curves(metrics: TrainMetrics, steps: Sequence[TrainingStep]) -> Curves:
+    losses = [epoch.mean_loss for epoch in metrics.epochs or ()]
+    window = curve([row.loss for row in steps]).window
+    chosen, rejected = [row.logp_chosen for row in steps], [row.logp_rejected for row in steps]
+    first, last = fmean(chosen[:window]), fmean(chosen[-window:])
+    guide = len(losses) == len(GUIDE_LOSSES)
+    top = max(*chosen, first)
+    return Curves(
+        steps=len(steps),
+        window=window,
+        falls=all(later < earlier for earlier, later in zip(losses, losses[1:], strict=False)),
+        first_chosen=first,
+        last_chosen=last,
+        chosen_fall=first - last,
+        rejected_fall=fmean(rejected[:window]) - fmean(rejected[-window:]),
+        guide=guide,
+        epochs=_epochs(metrics),
+        loss=_picture(
+            "loss",
+            "loss",
+            "loss (nats)",
+            steps,
+            [row.loss for row in steps],
+            _loss_bands(steps) if guide else (),
+            Mark("ln 2", log(2)),
+        ),
+        gradient=_picture(
+            "gradient",
+            "gradient norm",
+            "gradient norm (nats)",
+            steps,
+            [row.gradient_norm for row in steps],
+            (),
+            Mark("0", 0),
+        ),
+        margin=_picture("margin", "margin", "margin (β × nats)", steps, [row.reward_margin for row in steps], (), Mark("0", 0)),
+        chosen=_picture(
+            "chosen",
+            "log-probability of the chosen texts",
+            "log-probability (nats)",
+            steps,
+            chosen,
+            (Band("no warning", first - CHOSEN_FALL, top),),
+        ),
+        rejected=_picture("rejected", "log-probability of the rejected texts", "log-probability (nats)", steps, rejected),
+    )
+
+
+def _loss_bands(steps: Sequence[TrainingStep]) -> tuple[Band, ...]:
+    """The guide's range of each epoch, over its steps."""
+    bands = []
+    for epoch, (low, high) in enumerate(GUIDE_LOSSES, start=1):
+        of_epoch = [row.step for row in steps if row.epoch == epoch]
+        if of_epoch:
+            bands.append(Band("guide", low, high, of_epoch[0], of_epoch[-1]))
+    return tuple(bands)
+
+
+def _picture(
+    name: str,
+    title: str,
+    y: str,
+    steps: Sequence[TrainingStep],
+    values: Sequence[float],
+    bands: Sequence[Band] = (),
+    mark: Mark | None = None,
+) -> Picture:
+    found = curve(values)
+    first, last = fmean(values[: found.window]), fmean(values[-found.window :])
+    told = (
+        f"Curve of the {title} over {count(len(values))} steps: the mean of the first {found.window} is {first:.3f}, of the "
+        f"last {found.window} {last:.3f}; from {min(values):.3f} to {max(values):.3f}."
+    )
+    svg = draw_curve(f"curve-{name}", told, found, "step (count)", y, bands, () if mark is None else (mark,))
+    return Picture(svg, _table(title, steps, values))
+
+
+def _table(title: str, steps: Sequence[TrainingStep], values: Sequence[float]) -> Table:
+    """The means of at most ROWS groups of steps."""
+    size = -(-len(steps) // ROWS)
+    rows = []
+    for start in range(0, len(steps), size):
+        of_group, group = steps[start : start + size], values[start : start + size]
+        spans = f"{of_group[0].step}–{of_group[-1].step}" if len(of_group) > 1 else str(of_group[0].step)
+        rows.append((spans, decimals(min(group)), decimals(fmean(group)), decimals(max(group))))
+    return Table(f"{title[0].upper()}{title[1:]} by steps", ("steps", "least", "mean", "most"), tuple(rows))
+
+
+def _epochs(metrics: TrainMetrics) -> Table:
+    rows = tuple(
+        (str(place), decimals(epoch.first_loss, 4), decimals(epoch.last_loss, 4), decimals(epoch.mean_loss, 4))
+        for place, epoch in enumerate(metrics.epochs or (), start=1)
+    )
+    return Table("Loss by epoch (nats)", ("epoch", "first step", "last step", "mean"), rows)
