@@ -31,6 +31,7 @@ NO_RESULT = {
     "src/core/made.py": "tells what a stage made",
     "src/core/pipeline.py": "which files a stage is to find unchanged",
     "src/core/progress.py": "shows how far a stage has come",
+    "src/core/seconds.py": "keeps how long a stage took",
     "src/core/unchanged.py": "refuses, where what a stage reads was edited",
     "src/core/limits.py": "how full disks and memory are reported",
     "src/engines/lengths.py": "refuses what a model cannot read",

@@ -1,4 +1,4 @@
-"""Print what the last run came to: the verdict, the figures behind it, the five criteria, and where its page stands.
+"""Print what the last run came to: the verdict, the figures behind it, the five criteria, its seconds and its page.
 
     python -m src.ops.show        (make show)
 
@@ -13,7 +13,9 @@ from pathlib import Path
 from src.core.command import command_line, run_command
 from src.core.errors import InputError
 from src.core.params import load_section
+from src.core.progress import duration
 from src.core.records import read_metrics
+from src.core.seconds import StageSeconds, read_seconds
 from src.ops.terminal import Cell, Ink, Style, aligned, has_colour, on_one_line, print_lines
 from src.regime_w.compare_settings import CompareSettings
 from src.regime_w.criteria import CriteriaSettings, Criterion, judge
@@ -25,6 +27,7 @@ from src.regime_w.verdict import RunVerdict, Verdict
 from src.report.page import percent, points, signed
 
 METRICS = Path("metrics")
+IN_LINE = 5  # stages, on a line of at most 120 columns
 NEEDED = ("rollouts", "prefs", "train", "verdict", "baseline", "coherence")  # files of METRICS
 PAGES = (Path("report.html"), Path("report.md"))
 STYLE_OF: dict[str, Style] = {"improved": "green", "worse": "red", "no evidence": "yellow"}
@@ -66,8 +69,8 @@ def read_outcome() -> Outcome:
     )
 
 
-def outcome_lines(outcome: Outcome, pages: Sequence[Path], ink: Ink) -> list[str]:
-    """The whole print: verdict, accuracies, criteria, and the pages that are there."""
+def outcome_lines(outcome: Outcome, taken: Sequence[StageSeconds], pages: Sequence[Path], ink: Ink) -> list[str]:
+    """The whole print: verdict, accuracies, criteria, how long stages took, and the pages that are there."""
     holding = sum(criterion.holds for criterion in outcome.criteria)
     written = [f"page     {page}" for page in pages] or ["no page is here: run `dvc repro report`"]
     return [
@@ -78,8 +81,16 @@ def outcome_lines(outcome: Outcome, pages: Sequence[Path], ink: Ink) -> list[str
         ink(f"{holding} of {len(outcome.criteria)} criteria hold", "bold"),
         *_criteria_table(outcome.criteria, ink),
         "",
+        *_seconds_lines(taken),
         *written,
     ]
+
+
+def _seconds_lines(taken: Sequence[StageSeconds]) -> list[str]:
+    """Each stage's last run in this checkout, IN_LINE to a line; none where all was fetched."""
+    told = [f"{item.stage} {duration(item.seconds)}" for item in taken]
+    lines = [", ".join(told[start : start + IN_LINE]) for start in range(0, len(told), IN_LINE)]
+    return [f"{'last ran' if place == 0 else '':8} {line}" for place, line in enumerate(lines)]
 
 
 def _verdict_lines(outcome: Outcome, ink: Ink) -> list[str]:
@@ -121,7 +132,7 @@ def _criteria_table(criteria: Sequence[Criterion], ink: Ink) -> list[str]:
 def main() -> None:
     command_line("python -m src.ops.show", __doc__).parse_args()
     pages = [page for page in PAGES if page.exists()]
-    print_lines(outcome_lines(read_outcome(), pages, Ink(has_colour(sys.stdout))))
+    print_lines(outcome_lines(read_outcome(), read_seconds(), pages, Ink(has_colour(sys.stdout))))
 
 
 if __name__ == "__main__":

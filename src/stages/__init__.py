@@ -18,6 +18,7 @@ from src.core.made import made_lines
 from src.core.params import add_profile_argument
 from src.core.pipeline import StageEntry
 from src.core.progress import duration, silence_library_bars
+from src.core.seconds import StageSeconds, keep_seconds
 from src.core.unchanged import check_unchanged, watch_stage
 
 
@@ -46,7 +47,9 @@ def _run_watched(main: Callable[[], None], stage: str) -> None:
     _check_folders(entry)
     main()
     check_unchanged()
-    print("\n".join([f"{stage}: {duration(time.time() - BEGAN)}; wrote", *made_lines(entry.outs)]), flush=True)
+    taken = StageSeconds(stage.rpartition(":")[2], time.time() - BEGAN)
+    keep_seconds(taken)
+    print("\n".join([f"{stage}: {duration(taken.seconds)}; wrote", *made_lines(entry.outs)]), flush=True)
     last.wanted = True
 
 

@@ -83,7 +83,7 @@ def make_sections(page: Page, records: Records, profile: Path) -> Sections:
 
 
 def make_foot(profile: Path) -> Foot:
-    """What made the page. The seconds that stages took are not in it: the same commit is to give the same page."""
+    """What made the page. How long stages took is not in it, for the same commit is to give the same page: `make show` tells."""
     commit = code_commit()
     return Foot(
         commit="not known: the code was edited, or is in no commit" if commit is None else commit,

@@ -4,6 +4,7 @@ import pytest
 
 from src.core.errors import InputError
 from src.core.records import write_metrics
+from src.core.seconds import StageSeconds, keep_seconds
 from src.ops import show
 from tests.report.pages import ON_GSM8K, VERDICT
 from tests.stages.small_run import run
@@ -20,6 +21,9 @@ def folder(tmp_path):
 def test_verdict_figures_criteria_and_pages_are_printed(folder, monkeypatch, capsys):
     (folder / "report.html").write_text("")
     (folder / "report.md").write_text("")
+    monkeypatch.chdir(folder)
+    for stage, seconds in (("answer@baseline", 12.3), ("base", 605.0), ("answer@baseline", 12.34)):
+        keep_seconds(StageSeconds(stage, seconds))
     run(show.main, folder, monkeypatch, criteria=CRITERIA)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == (
@@ -29,6 +33,7 @@ def test_verdict_figures_criteria_and_pages_are_printed(folder, monkeypatch, cap
     assert "coherence      920      1,210   76.03 %  73.55 to 78.35" in lines
     assert "5 of 5 criteria hold" in lines
     assert [line.split()[0] for line in lines if "  holds  " in line] == ["rollouts", "pairs", "training", "evaluation", "score"]
+    assert lines[-3] == "last ran base 10 min 05 s, answer@baseline 12 s"
     assert lines[-2:] == ["page     report.html", "page     report.md"]
     assert max(map(len, lines)) <= 130
 
