@@ -24,7 +24,7 @@ from src.regime_w.pair_metrics import PairMetrics
 from src.regime_w.rollout_metrics import RolloutMetrics
 from src.regime_w.training_metrics import TrainMetrics
 from src.regime_w.verdict import RunVerdict, Verdict
-from src.report.page import percent, points, signed
+from src.report.rendering import percent, points, signed
 
 METRICS = Path("metrics")
 IN_LINE = 5  # stages, on a line of at most 120 columns

@@ -30,9 +30,9 @@ from src.regime_w.pair_metrics import PairMetrics
 from src.regime_w.statistics import holm
 from src.regime_w.verdict import RunVerdict
 from src.report.figures import Estimate, draw_estimates
+from src.report.rendering import template
 
 FOLDER = Path("sweeps")
-TEMPLATES = Path(__file__).parents[1] / "report/templates"
 # What no experiment may be called: Git and DVC make names of branches of it.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 M = TypeVar("M")
@@ -112,18 +112,9 @@ def collect(name: str, points: Sequence[Point]) -> list[Outcome]:
 
 def page(title: str, about: str, outcomes: Sequence[Outcome], picture: str) -> str:
     """The Markdown page of a sweep. `about` says of which run it is, `picture` is a file beside the page."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    templates = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     # Every point starts from the same base, so that the baseline is one.
     baseline_accuracy = outcomes[0].verdict.baseline_accuracy
-    return templates.get_template("sweep.md.j2").render(
+    return template("sweep.md.j2").render(
         title=title, about=about, baseline_accuracy=baseline_accuracy, outcomes=outcomes, picture=picture
     )
 

@@ -14,8 +14,7 @@ from src.regime_w.evaluation import Accuracy, EvaluationMetrics
 from src.regime_w.pair_metrics import PairMetrics
 from src.regime_w.training_metrics import TrainMetrics
 from src.regime_w.verdict import RunVerdict
-from src.report.evidence import markdown_template
-from src.report.page import points
+from src.report.rendering import points, template
 
 BENCHMARKS, OTHERS = ".eval_results/{task}.yaml", "eval_results.yaml"
 
@@ -147,7 +146,7 @@ def loading_lines(base: BaseModel, place: str, on_hub: bool) -> str:
 def render(card: Card) -> str:
     """The card: the head that the hub reads, in YAML, and the page."""
     lines = loading_lines(card.base, card.place, card.on_hub)
-    page = markdown_template("card.md.j2").render(vars(card) | {"lines": lines, "name": name_of(card)})
+    page = template("card.md.j2").render(vars(card) | {"lines": lines, "name": name_of(card)})
     return f"---\n{head(card)}\n---\n{page}"
 
 

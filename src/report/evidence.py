@@ -1,9 +1,7 @@
 """The page of the evidence and its picture: what evidence/README.md shows, rendered by the template beside this module."""
 
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from src.regime_w.evidence import (
     Cell,
@@ -15,12 +13,7 @@ from src.regime_w.evidence import (
     recipe_effects,
 )
 from src.report.figures import Panel, Spread, draw_spreads
-from src.report.page import TEMPLATES, escaped, number, percent, points, signed
-
-if TYPE_CHECKING:
-    from jinja2 import Template
-
-NONE = "—"
+from src.report.rendering import template
 
 
 def assemble(
@@ -51,46 +44,10 @@ def assemble(
     )
 
 
-# --- words ---
-
-
-def share(value: float | None) -> str:
-    """A share in hundredths with its sign of per cent; a dash for none."""
-    return NONE if value is None else f"{points(value)} %"
-
-
-def p_value(value: float | None) -> str:
-    return NONE if value is None else f"{value:.2g}"
-
-
-def bounds(low: float | None, high: float | None) -> str:
-    """An interval of shares in points; a dash for none."""
-    return NONE if low is None or high is None else f"{signed(low)} to {signed(high)}"
-
-
-@cache  # read once: a command of hours must not meet a template that was edited meanwhile
-def markdown_template(name: str) -> "Template":
-    """A template of this folder for Markdown, with the words above."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        undefined=StrictUndefined,
-        autoescape=False,  # which is for HTML; a template escapes free text by `escaped`, and names of profiles need none
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"share": share, "signed": signed, "p_value": p_value}
-    environment.filters |= {"points": points, "percent": percent, "number": number, "escaped": escaped}
-    environment.globals["bounds"] = bounds
-    return environment.get_template(name)
-
-
 def render(evidence: Evidence, picture: str) -> str:
     """The page as Markdown; `picture` is a file beside it."""
     machines = tuple(dict.fromkeys(cell.machine for cell in evidence.cells))
-    return str(markdown_template("evidence.md.j2").render(vars(evidence) | {"picture": picture, "machines": machines}))
+    return str(template("evidence.md.j2").render(vars(evidence) | {"picture": picture, "machines": machines}))
 
 
 # --- the picture ---

@@ -6,8 +6,8 @@ from typing import Literal, get_args
 
 from src.regime_w.evidence import ALL_WORLDS, Cell, Effect, Evidence, MeanSignal, RecipeComparison, RecipeEffect
 from src.report.charts import Row, draw_rows
-from src.report.page import signed
-from src.report.pieces import NONE, Picture, Table, count, decimals, hundredths
+from src.report.pieces import Picture, Table, count, decimals, hundredths
+from src.report.rendering import bounds, p_value, signed
 
 Found = Literal["more", "less", "open", "alone"]
 
@@ -147,23 +147,15 @@ def _answers(rows: Sequence[Row], effects: Sequence[Effect]) -> tuple[Answer, ..
     return tuple(answer for answer in answers if answer.effects)
 
 
-def _p_value(value: float | None) -> str:
-    return NONE if value is None else f"{value:.2g}"
-
-
-def _bounds(low: float | None, high: float | None) -> str:
-    return NONE if low is None or high is None else f"{signed(low)} to {signed(high)}"
-
-
 def _effects_table(caption: str, first: str, units: str, rows: Sequence[Row], effects: Sequence[Effect]) -> Table:
     cells = tuple(
         (
             row.label,
             count(effect.units),
             signed(effect.mean),
-            _bounds(effect.low, effect.high),
-            _p_value(effect.p_value),
-            _p_value(effect.holm_p_value),
+            bounds(effect.low, effect.high),
+            p_value(effect.p_value),
+            p_value(effect.holm_p_value),
         )
         for row, effect in zip(rows, effects, strict=True)
     )
@@ -199,8 +191,8 @@ def _runs(cells: Sequence[Cell]) -> Table:
             hundredths(cell.baseline_accuracy),
             hundredths(cell.coherence_accuracy),
             f"{count(cell.fixed)} / {count(cell.broken)}",
-            _bounds(cell.family_ci_low, cell.family_ci_high),
-            _p_value(cell.p_value),
+            bounds(cell.family_ci_low, cell.family_ci_high),
+            p_value(cell.p_value),
         )
         for cell in cells
     )

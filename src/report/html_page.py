@@ -5,7 +5,6 @@ Its lists of questions are data inside the page, which the page's own script unp
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from src.regime_w.arms import ARM_NAMES
 from src.regime_w.preferences import Pair, PrefsSettings
@@ -14,9 +13,10 @@ from src.report.embedding import Embedded, Lists, fitted
 from src.report.evidence_section import EvidenceSection
 from src.report.flips import Answered, Outcomes, flips, outcomes
 from src.report.foot_section import Foot
-from src.report.page import FILTERS, TEMPLATES, Page
+from src.report.page import Page
 from src.report.plain_text import visible
 from src.report.question_strips import by_question, strips
+from src.report.rendering import template
 from src.report.signal_section import SignalSection
 from src.report.training_section import TrainingSection
 
@@ -128,7 +128,7 @@ def _filled(page: Page, records: Records, sections: Sections, lists: Lists) -> s
             "prefs_settings": records.prefs,
         }
     )
-    return str(_environment().get_template("html/page.html.j2").render(context))
+    return str(template("html/page.html.j2").render(context))
 
 
 def _lengths(records: Records) -> list[int]:
@@ -153,24 +153,3 @@ def table_of(found: Outcomes) -> tuple[tuple[Cell, Cell], tuple[Cell, Cell]]:
         (Cell("right", "right in both", found.right), Cell("broken", "broken", found.broken)),
         (Cell("fixed", "fixed", found.fixed), Cell("wrong", "wrong in both", found.wrong)),
     )
-
-
-def _environment() -> Any:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        undefined=StrictUndefined,
-        autoescape=True,
-        finalize=_finalized,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= FILTERS
-    return environment
-
-
-def _finalized(value: Any) -> Any:
-    """Of what a template writes, free text is made visible; markup of ours, a kind of text that knows itself, stays."""
-    return visible(value) if type(value) is str else value

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from src.report.rendering import NONE
+
 OPEN_ROWS = 5  # a longer table is folded away until it is asked for
-NONE = "—"
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
 """The page of iterated training: rounds/<profile>-<recipe>.md, rendered by the template beside this module."""
 
 from src.regime_w.rounds import Rounds, sentence
-from src.report.evidence import markdown_template
+from src.report.rendering import template
 
 
 def render(rounds: Rounds) -> str:
     """The page of the rounds that are done, in Markdown."""
-    return markdown_template("rounds.md.j2").render(
+    return template("rounds.md.j2").render(
         all=rounds,
         sentence=sentence(rounds),
         last_held_out=rounds.held_out + rounds.questions - 1,

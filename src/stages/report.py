@@ -39,7 +39,8 @@ from src.report.flips import answered
 from src.report.foot_section import Foot, versions_table
 from src.report.html_page import Records, Sections
 from src.report.html_page import render as render_html
-from src.report.page import Page, render, signed
+from src.report.page import Page, render
+from src.report.rendering import signed
 from src.report.signal_section import signal_section
 from src.report.training_section import read_training_steps, training_section
 from src.stages import run_stage

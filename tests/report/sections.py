@@ -6,8 +6,6 @@ from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from src.core.files import write_csv
 from src.regime_w.arms import ARM_NAMES
 from src.regime_w.pair_metrics import PairTally, PairTypes
@@ -15,7 +13,7 @@ from src.regime_w.preferences import Pair
 from src.regime_w.rollout_metrics import RolloutMetrics, RolloutTally
 from src.regime_w.scoring import Rollout
 from src.regime_w.training_metrics import Preflight, TrainingStep, TrainMetrics, training_metrics
-from src.report.page import TEMPLATES, fields_of, number, percent, points, signed
+from src.report.rendering import template
 from src.report.signal_section import SignalSection, signal_section
 from tests.regime_w.builders import pair, rollout, scored
 
@@ -25,11 +23,7 @@ HOSTILE = "<script>alert('$x$ & \"y\"')</script>"
 
 def filled(name: str, section: object) -> str:
     """The template of a section, without the page around it."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"points": points, "signed": signed, "percent": percent, "number": number, "fields": fields_of}
-    return environment.get_template(f"html/{name}.html.j2").render({name: section})
+    return template(f"html/{name}.html.j2").render({name: section})
 
 
 def words(text: str) -> str:

@@ -8,7 +8,8 @@ import pytest
 from src.regime_w.arms import ARM_NAMES
 from src.regime_w.criteria import Criterion
 from src.regime_w.training_metrics import TrainMetrics
-from src.report.page import escaped, number, percent, points, render
+from src.report.page import render
+from src.report.rendering import escaped, number, percent, points
 from tests.report.pages import CRITERIA, ON_GSM8K, VERDICT, page
 
 CELL_END = re.compile(r"(?<!\\)\|")
