@@ -6,7 +6,7 @@ A case breaks one thing in a folder in which every stage has just passed (see go
 from tests.faults.breaking import Case
 from tests.faults.malformed_models import checkpoint_cases
 from tests.faults.malformed_params import early_cases, place_cases, setting_cases, yaml_cases
-from tests.faults.malformed_records import LINES, files_that_do_not_fit, lines_cases, metric_cases, value_cases
+from tests.faults.malformed_records import LINES, files_that_do_not_fit, lines_cases, metric_cases, plot_cases, value_cases
 from tests.faults.malformed_sources import source_cases
 
 CASES: list[Case] = [
@@ -19,5 +19,6 @@ CASES: list[Case] = [
     *place_cases(),
     *early_cases(),
     *metric_cases(),
+    *plot_cases(),
     *checkpoint_cases(),
 ]

@@ -363,19 +363,20 @@ def json_lines(content: bytes, **changes: Any) -> bytes:
 # --- metrics ---
 
 METRIC_FILES = {
-    "baseline": ("accuracy", "is 'x': it must be a valid number"),
-    "coherence": ("mean_tokens", "is 'x': it must be a valid number"),
-    "rollouts": ("s_cf", "is 'x': it must be an object with the keys mean, std, min, max"),
-    "prefs": ("pairs", "is 'x': it must be a valid integer"),
-    "train": ("gradient_norm", "is 'x': it must be an object with the keys min, mean, max"),
-    "verdict": ("p_value", "is 'x': it must be a valid number"),
+    "evidence/evidence": ("wanted", "is 'x': it must be a valid integer"),
+    "metrics/baseline": ("accuracy", "is 'x': it must be a valid number"),
+    "metrics/coherence": ("mean_tokens", "is 'x': it must be a valid number"),
+    "metrics/rollouts": ("s_cf", "is 'x': it must be an object with the keys mean, std, min, max"),
+    "metrics/prefs": ("pairs", "is 'x': it must be a valid integer"),
+    "metrics/train": ("gradient_norm", "is 'x': it must be an object with the keys min, mean, max"),
+    "metrics/verdict": ("p_value", "is 'x': it must be a valid number"),
 }
 
 
 def metric_cases() -> Iterator[Case]:
     again = "run the stage that writes it again"
     for name, (key, cause) in METRIC_FILES.items():
-        path = f"metrics/{name}.json"
+        path = f"{name}.json"
 
         def case(title: str, breaks: Break, cause: str, cure: str = again, path=path) -> Case:
             return Case(f"{path}: {title}", "report", breaks, path, cause, cure)
@@ -437,3 +438,22 @@ def metric_cases() -> Iterator[Case]:
         yield Case(f"{families} families", "report", both(lone, bound, high), "metrics/verdict.json", wrong, again)
     yield at("verdict", ("design_effect",), "key 'design_effect' is -1: it must be greater than or equal to 0", -1)
     yield at("verdict", ("gsm8k",), "key 'gsm8k.verdict' is missing", {})
+
+
+def plot_cases() -> Iterator[Case]:
+    """What the page's curves of training are drawn from."""
+    path, again = "plots/train.csv", "dvc repro train"
+
+    def case(title: str, change: Callable[[list[bytes]], list[bytes]], cause: str) -> Case:
+        return Case(
+            f"{path}: {title}",
+            "report",
+            changed(path, lambda content: b"".join(change(content.splitlines(True)))),
+            path,
+            cause,
+            again,
+        )
+
+    yield case("a row less", lambda rows: rows[:-1], "steps and plots/train.csv has")
+    yield case("a text for a number", lambda rows: [*rows[:1], b"one" + rows[1][rows[1].index(b",") :], *rows[2:]], "'one'")
+    yield case("a column less", lambda rows: [row.rpartition(b",")[0] + b"\n" for row in rows], "logp_rejected")

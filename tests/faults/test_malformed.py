@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from src.core.records import read_records, write_records
+from src.core.records import read_records, write_metrics, write_records
 from src.regime_w.arms import build_all_arms, build_prompt
 from src.regime_w.questions import Question
 from src.regime_w.texts import Trajectory
@@ -26,6 +26,7 @@ from tests.faults.malformed import CASES
 from tests.faults.malformed_sources import ROW, SOURCE, from_source
 from tests.faults.memory import memory_folder
 from tests.profiles import profile_text
+from tests.regime_w.builders import NO_EVIDENCE
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 30  # a stage that takes longer waits for what will never come
@@ -73,6 +74,8 @@ def fill(folder: Path, checkpoint: Path) -> None:
         shutil.copy(ROOT / name, folder)
     (folder / ".dvc").mkdir()  # what makes a folder DVC's
     (folder / ".dvc/config").touch()
+    shutil.copy(ROOT / "versions.yaml", folder)
+    write_metrics(folder / "evidence/evidence.json", NO_EVIDENCE)
     (folder / "profiles").mkdir()
     for name in ("small", "other"):
         (folder / f"profiles/{name}.yaml").write_text(SMALL)

@@ -188,7 +188,7 @@ def test_what_decides_a_result_makes_a_cell_old(checkout, file, old, new):
         ("profiles/tiny.yaml", "too_few_pairs: report", "too_few_pairs: stop"),  # a run reports in any case
         ("src/regime_w/preferences.py", "import hashlib", "# Of the standard library.\nimport hashlib"),
         ("src/regime_w/preferences.py", '"""', '"""Otherwise: '),
-        ("src/report/page.py", "import re", "import re\nimport math"),
+        ("src/report/rendering.py", "import re", "import re\nimport math"),
         ("src/ops/evidence.py", "import os", "import os\nimport math"),
         ("versions.yaml", 'matplotlib: "', 'matplotlib: "9'),
     ],

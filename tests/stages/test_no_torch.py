@@ -14,6 +14,8 @@ from src.regime_w.questions import Question
 from src.regime_w.texts import PolicyText, Trajectory
 from src.regime_w.training_metrics import TrainMetrics
 from tests.profiles import profile_text
+from tests.regime_w.builders import NO_EVIDENCE
+from tests.report.sections import csv_of
 from tests.stages.small_run import QUESTIONS, trajectory
 
 ROOT = Path(__file__).parents[2]
@@ -39,10 +41,12 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "profiles").mkdir()
     (tmp_path / "profiles/small.yaml").write_text(profile_text({"data.train_questions": 30, "data.test_questions": 4}))
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text().replace("profile: sandbox", "profile: small"))
-    for name in ("requirements.txt", "requirements-gpu.txt"):
+    for name in ("requirements.txt", "requirements-gpu.txt", "versions.yaml"):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / ".dvc").mkdir()
     write_metrics(tmp_path / "metrics/train.json", TrainMetrics(trained=False, steps=0, reason="no pairs"))
+    csv_of(tmp_path / "plots/train.csv", ())
+    write_metrics(tmp_path / "evidence/evidence.json", NO_EVIDENCE)
     return tmp_path
 
 
