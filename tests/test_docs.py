@@ -134,3 +134,13 @@ def test_the_page_of_abel_has_the_power_and_the_costs_that_the_code_computes():
     one_seed, one_recipe = cost_of_study(settings, 1, 0), cost_of_study(settings, 0, 1)
     assert f"{one_seed.hours:g} hours and {one_seed.dollars} dollars for each seed" in PAGES["docs/abel.md"]
     assert f"{one_recipe.hours:g} hours and {one_recipe.dollars} dollars for each recipe" in PAGES["docs/abel.md"]
+
+
+def test_the_readme_s_table_of_recipes_is_that_of_the_committed_cells():
+    rows = re.findall(r"^\| `([a-z-]+)` \| [^|]+ \| ([-+.\d]*) ?\| ([-+.\d]*) ?\|$", README, flags=re.M)
+    assert len(rows) == 8
+    for recipe, *figures in rows:
+        for world, figure in zip(("sandbox", "misconceptions"), figures, strict=True):
+            cell = ROOT / f"evidence/cells/{world}/0/{recipe}.json"
+            if figure:
+                assert figure == f"{100 * json.loads(cell.read_text())['difference']:+.2f}", (world, recipe)

@@ -30,7 +30,9 @@ def clean(reproduced, run):
 
 def changes_by_metric(table: str) -> dict[str, list[str]]:
     """The rows of `dvc metrics diff` for metrics/eval.json: old, new, change."""
-    rows = [line.split() for line in table.splitlines()]
+    lines = table.splitlines()
+    head = next(place for place, line in enumerate(lines) if line.startswith("Path "))  # before it stages tell what they made
+    rows = [line.split() for line in lines[head:]]
     return {row[1]: row[2:] for row in rows if row and row[0] == "metrics/eval.json"}
 
 
