@@ -7,14 +7,14 @@ from pathlib import Path
 WIDTH = 120  # columns of a terminal
 
 
-def made_lines(outs: Sequence[str]) -> list[str]:
-    """A line for each output, in columns, at most WIDTH wide."""
+def made_lines(stage: str, outs: Sequence[str]) -> list[str]:
+    """A line for each output, in columns behind the stage's name, at most WIDTH wide."""
     sizes = [size_text(Path(out)) for out in outs]
     path_width, size_width = max(map(len, outs), default=0), max(map(len, sizes), default=0)
-    room = WIDTH - path_width - size_width - 6  # two spaces before each column
+    room = WIDTH - len(stage) - path_width - size_width - len(":     ")
     contents = [content_text(Path(out), room) for out in outs]
     columns = zip(outs, sizes, contents, strict=True)
-    return [f"  {out:{path_width}}  {size:>{size_width}}  {content}".rstrip() for out, size, content in columns]
+    return [f"{stage}: {out:{path_width}}  {size:>{size_width}}  {content}".rstrip() for out, size, content in columns]
 
 
 def size_text(path: Path) -> str:

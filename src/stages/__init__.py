@@ -49,7 +49,7 @@ def _run_watched(main: Callable[[], None], stage: str) -> None:
     check_unchanged()
     taken = StageSeconds(stage.rpartition(":")[2], time.time() - BEGAN)
     keep_seconds(taken)
-    print("\n".join([f"{stage}: {duration(taken.seconds)}; wrote", *made_lines(entry.outs)]), flush=True)
+    print("\n".join([f"{stage}: {duration(taken.seconds)}; wrote", *made_lines(stage, entry.outs)]), flush=True)
     last.wanted = True
 
 

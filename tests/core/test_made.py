@@ -20,18 +20,18 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_each_output_has_its_size_and_what_is_in_it():
-    assert made_lines(["model", "pairs.jsonl", "one.jsonl", "plot.csv", "metrics.json"]) == [
-        "  model          0.1 MB  1 file",
-        "  pairs.jsonl   39.7 kB  4,413 records",
-        "  one.jsonl      0.0 kB  1 record",
-        "  plot.csv       0.0 kB  2 rows",
-        "  metrics.json   0.1 kB  pairs 4,413, loss 0.1235, verdict improved, trained True",
+    assert made_lines("prefs", ["model", "pairs.jsonl", "one.jsonl", "plot.csv", "metrics.json"]) == [
+        "prefs: model          0.1 MB  1 file",
+        "prefs: pairs.jsonl   39.7 kB  4,413 records",
+        "prefs: one.jsonl      0.0 kB  1 record",
+        "prefs: plot.csv       0.0 kB  2 rows",
+        "prefs: metrics.json   0.1 kB  pairs 4,413, loss 0.1235, verdict improved, trained True",
     ]
 
 
 def test_figures_that_do_not_fit_are_left_out_whole(folder):
     (folder / "many.json").write_text("{" + ", ".join(f'"figure_{number}": {number}' for number in range(40)) + "}")
-    (line,) = made_lines(["many.json"])
+    (line,) = made_lines("prefs", ["many.json"])
     assert len(line) <= WIDTH and line.endswith(", …")
     assert content_text(folder / "many.json", 22) == "figure_0 0, …"
     assert content_text(folder / "many.json", 5) == "…"
@@ -46,4 +46,4 @@ def test_figures_that_just_fit_are_all_there(folder):
 def test_a_size_has_one_decimal_in_its_unit(folder):
     (folder / "small.txt").write_text("x" * 99_999)
     assert (size_text(folder / "small.txt"), size_text(folder / "model")) == ("100.0 kB", "0.1 MB")
-    assert content_text(folder / "small.txt", 80) == "" and made_lines([]) == []
+    assert content_text(folder / "small.txt", 80) == "" and made_lines("prefs", []) == []

@@ -236,7 +236,9 @@ def test_the_last_look_comes_after_all_that_libraries_do_at_the_end(checkout, ed
     done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True)
     assert done.returncode == status, done.stderr
     assert re.fullmatch(
-        r"worked\nsecond@left: [0-9.]+ s; wrote\n  outputs/left.txt   0.0 kB\n  metrics/left.json  0.0 kB  left 1\n", done.stdout
+        r"worked\nsecond@left: [0-9.]+ s; wrote\nsecond@left: outputs/left.txt   0.0 kB\n"
+        r"second@left: metrics/left.json  0.0 kB  left 1\n",
+        done.stdout,
     )
     assert ("error: stage second@left began at " in done.stderr) == bool(status)
 

@@ -74,7 +74,11 @@ def test_a_killed_command_goes_on_and_runs_no_cell_again(planned, environment):
 
 
 def test_the_checkout_stays_as_it_was(planned, run):
-    assert run(planned, "git", "status", "--short").stdout == "?? evidence/\n"
+    changed = [line.split() for line in run(planned, "git", "status", "--short").stdout.splitlines()]
+    assert changed == [
+        ["M", "evidence/evidence.json"],
+        *(["??", f"evidence/{name}"] for name in ("README.md", "cells/", "evidence.svg")),
+    ]
 
 
 def test_a_run_that_fails_ends_the_command_with_what_it_printed(planned, environment):
