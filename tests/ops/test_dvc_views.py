@@ -14,11 +14,11 @@ import pytest
 import yaml
 
 from src.ops.plots_page import PAGE, page
+from tests.report.browser import find_browser
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("dvc.yaml", "params.yaml", "profiles", "plots", "metrics", ".dvc/config", ".dvc/plots")
 SCREEN = 120  # columns
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 # Axes whose values are names; every other has a unit.
 NAMES = {"arm", "policy"}
 # Of each chart, the width in pixels of the lines, bars or points that stand for data: not of axes, legends or the pointer's rule.
@@ -108,7 +108,6 @@ def test_each_chart_has_a_title_and_axes_with_units(html: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH")
 def test_a_browser_draws_every_chart_without_a_network(html: Path):
     from playwright.sync_api import Route, sync_playwright
 
@@ -122,7 +121,7 @@ def test_a_browser_draws_every_chart_without_a_network(html: Path):
             route.abort()
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
         shown = browser.new_page()
         shown.set_default_timeout(180_000)  # ms; a second where the machine is idle
         faults: list[str] = []
