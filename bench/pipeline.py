@@ -34,7 +34,7 @@ ALONE = {
 }
 # What a stage imports inside its functions, once it runs.
 LOADED_BY = {
-    "base": ("src.models.pretrained", "src.training.callbacks", "src.training.sft"),
+    "base": ("src.models.pretrained", "src.training.callbacks", "src.training.sandbox_model"),
     "sample": ("src.engines.runner",),
     "train": ("src.models.checkpoints", "src.training.preflight", "src.training.callbacks", "src.training.dpo", "peft"),
     "answer": ("src.engines.runner", "peft"),

@@ -20,12 +20,12 @@ from src.core.shapes import Seed
 from src.models.checkpoints import own_checkpoint, read_model, read_tokenizer
 from src.regime_w.questions import Question
 from src.stages.base import QUESTIONS, BaseSettings
-from src.training import dpo, sft
+from src.training import dpo, sandbox_model
 from src.training.dpo_settings import TrainingSettings, load_training_settings
 from src.training.examples import build_examples
 from src.training.launch import BASE
 from src.training.pairs import PAIRS, TrainingPair
-from src.training.sft_settings import SandboxModelSettings
+from src.training.sandbox_settings import SandboxModelSettings
 from src.training.shared_texts import IGNORED, pack
 from src.training.tokenizer import encode_example
 
@@ -134,8 +134,8 @@ def compare_base(steps: int) -> list[Comparison]:
     every = [vars(encode_example(tokenizer, example)) for example in build_examples(taught, replace(sandbox, epochs=1))]
     data = Dataset.from_list(every[: steps * sandbox.batch_size])
     with TemporaryDirectory() as scratch:
-        model = sft.build_model(sandbox, tokenizer, seed=0)
-        ours = sft._build_trainer(model, data, tokenizer.pad_token_id, sandbox, 0, Path(scratch, "ours"))
+        model = sandbox_model.build_model(sandbox, tokenizer, seed=0)
+        ours = sandbox_model._build_trainer(model, data, tokenizer.pad_token_id, sandbox, 0, Path(scratch, "ours"))
         seconds = step_seconds(ours, steps)
         others = step_seconds(_plain_trainer(data, tokenizer.pad_token_id, sandbox, Path(scratch, "plain")), steps)
     load = Load(
@@ -162,5 +162,5 @@ def _plain_trainer(data: Dataset, pad_id: int, settings: SandboxModelSettings, f
         report_to=[],
         use_cpu=True,
     )
-    model = sft.build_model(settings, tokenizer, seed=0)
-    return Trainer(model=model, args=arguments, train_dataset=data, data_collator=sft._ExampleCollator(pad_id))
+    model = sandbox_model.build_model(settings, tokenizer, seed=0)
+    return Trainer(model=model, args=arguments, train_dataset=data, data_collator=sandbox_model._ExampleCollator(pad_id))

@@ -28,7 +28,11 @@ def questions() -> list[Question]:
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory, questions: list[Question]) -> Path:
     """Folder of a model with random weights; its texts are noise, which is the hardest case for near-ties."""
-    from src.training.sft import build_model, solution_text, train_tokenizer  # torch takes seconds, which few tests need
+    from src.training.sandbox_model import (  # torch takes seconds, which few tests need
+        build_model,
+        solution_text,
+        train_tokenizer,
+    )
 
     folder = tmp_path_factory.mktemp("tiny") / "base"
     tokenizer = train_tokenizer(

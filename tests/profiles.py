@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from src.training.sft_settings import SandboxModelSettings
+from src.training.sandbox_settings import SandboxModelSettings
 
 PROFILE: dict[str, Any] = {
     "data": {
@@ -36,6 +36,7 @@ PROFILE: dict[str, Any] = {
             "answer_only_maudlin": 0.5,
             "wrong_operations": None,
         },
+        "sft": None,
     },
     "engine": {"name": "transformers", "template": "plain", "dtype": "float32", "batch_size": 64, "workers": 1, "vllm": None},
     "sample": {"first_question": 0, "questions": 24, "max_tokens": 48},

@@ -7,9 +7,7 @@ from pydantic import Field
 
 from src.core.errors import InputError
 from src.core.shapes import PositiveCount
-
-# How a prompt is wrapped for the model, see src/models/templates.py.
-Template = Literal["plain", "chat", "abel"]
+from src.models.templates import Template
 
 # Ranks of adapters that vLLM's kernels are built for.
 ADAPTER_RANKS = (8, 16, 32, 64, 128, 256)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from src.core.shapes import Count, FilledText, NonNegative, PositiveCount, Text
+from src.core.shapes import Count, FilledText, NonNegative, PositiveCount, Share, Text
 
 
 @dataclass(frozen=True)
@@ -49,18 +49,38 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class SftPreflight:
+    """What was looked at before the first step of fine-tuning.
+
+    truncated_share       of the texts, those that are cut
+    max_tokens            of the longest text, before it is cut
+    trainable_parameters  weights that training moves
+    first_gradient_norm   of the first texts
+    loss_at_step_0        nats a token, of the first texts
+    """
+
+    truncated_share: Share
+    max_tokens: PositiveCount
+    trainable_parameters: PositiveCount
+    first_gradient_norm: NonNegative
+    loss_at_step_0: NonNegative
+
+
+@dataclass(frozen=True)
 class SftMetrics:
     """How a base was trained here, by supervised fine-tuning.
 
     examples               texts shown, over all epochs
     steps                  updates of the weights
     first_loss, last_loss  nats a token, of the first and the last step that were logged
+    preflight              of a pretrained model; None of one that was trained from nothing
     """
 
     examples: PositiveCount
     steps: PositiveCount
     first_loss: NonNegative
     last_loss: NonNegative
+    preflight: SftPreflight | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +92,7 @@ class BaseMetrics:
     commit          of a model from the hub, all 40 digits
     adapter         `base.adapter` of the profile, which is merged into the model
     adapter_commit  of an adapter from the hub
-    training        of a model that was trained here
+    training        of a model that was trained or fine-tuned here
     """
 
     source: FilledText

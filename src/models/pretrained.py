@@ -23,9 +23,9 @@ from src.models.checkpoints import (
 )
 from src.models.encoding import encode_prompt
 from src.models.hub import resolve_commit
+from src.models.precision import DTYPES
 from src.models.sources import Located, OnHub, parse_source
 
-DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 # All that a model's folder needs but its weights.
 SMALL_FILES = ["*.json", "*.model", "*.txt", "*.jinja"]
 
@@ -65,6 +65,13 @@ def locate(source: str, key: str) -> Located:
     """
     found = parse_source(source, key)
     return download(found.name, found.revision, key) if isinstance(found, OnHub) else found
+
+
+def source_files(source: str, adapter: str | None) -> list[Path]:
+    """The files, or folders of files, that decide what `fetch_pretrained` writes; those of the hub are downloaded at once."""
+    found = locate(source, "base.source")
+    model = found.folder if found.gguf_file is None else found.folder / found.gguf_file
+    return [model, *([] if adapter is None else [locate(adapter, "base.adapter").folder])]
 
 
 def download(name: str, revision: str, key: str) -> Located:

@@ -1,13 +1,14 @@
 """How a prompt of the method is wrapped for a model: the text that the model then reads, and nothing else."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from src.core.errors import InputError
-from src.engines.settings import Template
 from src.models.encoding import PLAIN_ENDING
 
 if TYPE_CHECKING:  # seconds to import, and `--help` needs none of it
     from transformers import PreTrainedTokenizerBase
+
+Template = Literal["plain", "chat", "abel"]  # see wrap_prompt
 
 # The one template that Abel was tuned on (GAIR-NLP/abel), line breaks exact; a completion is read without it, so that
 # its own "Answer:" is never taken for an answer.

@@ -38,13 +38,15 @@ class Source:
     name             data.source
     train_questions  None takes all of the source
     asked            sample.questions
-    first_learned    index of the first from which a base learns that is trained here; None of a pretrained one
+    first_learned    index of the first from which the base learns here; None of a pretrained one that is left as it is
+    taught_by        the part of the section `base` that says so
     """
 
     name: str
     train_questions: int | None
     asked: int
     first_learned: int | None
+    taught_by: str | None
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class RoundsPlan:
         values.append(f"sample.first_question={questions.start}")
         if before is not None:
             folder = MODELS / before.result
-            values += [f"base.source={folder}/base", f"base.adapter={folder}/adapter"]
+            values += [f"base.source={folder}/base", f"base.adapter={folder}/adapter", "base.sft=null"]
         return SettingsFiles(self.files.params, with_values(self.files.profile, values, f"profile {self.profile}"))
 
     def digest(self, number: int, before: Round | None, by: Computing) -> str:
@@ -151,11 +153,13 @@ def source_of(files: SettingsFiles) -> Source:
     """Of settings that are good."""
     profile = json.loads(files.profile)
     data, base = profile["data"], profile["base"]
+    taught = "sandbox" if base["source"] == SANDBOX else "sft" if base["sft"] is not None else None
     return Source(
         name=data["source"],
         train_questions=data["train_questions"],
         asked=profile["sample"]["questions"],
-        first_learned=base["sandbox"]["first_question"] if base["source"] == SANDBOX else None,
+        first_learned=None if taught is None else base[taught]["first_question"],
+        taught_by=taught,
     )
 
 
@@ -181,7 +185,7 @@ def layout_of(source: Source, wanted: int, held_out: int) -> Layout:
     needed_rounds = 1 if makes_more else wanted
     if needed_rounds > fit:
         needed = needed_rounds * asked + held_out
-        to_raise = "data.train_questions" if source.first_learned is None else "base.sandbox.first_question"
+        to_raise = "data.train_questions" if source.first_learned is None else f"base.{source.taught_by}.first_question"
         raise InputError(
             f"{needed_rounds} rounds of {asked} questions (sample.questions) and {held_out} held-out ones need {needed} training "
             f"questions that the base never sees, but there are {unseen}, and {fit} rounds fit: ask for fewer rounds, hold out "

@@ -23,7 +23,7 @@ from src.regime_w.preferences import PrefsSettings
 from src.regime_w.scoring import ScoringSettings
 from src.sources.gsm8k import HUB, TRAIN, test_splits
 from src.stages.answer import AnswerSettings
-from src.stages.base import BaseSettings, check_first_question
+from src.stages.base import BaseSettings, check_first_question, check_learned
 from src.stages.data import SANDBOX, DataSettings, check_held_out, check_source
 from src.stages.report import Policy
 from src.stages.sample import SampleSettings, check_count
@@ -124,8 +124,10 @@ def checks(settings: Settings) -> Sequence[Callable[[], object]]:
         found.append(partial(check_count, settings.sample, count, place))
         if base.sandbox is not None and base.source == SANDBOX:
             found.append(partial(check_first_question, base.sandbox, count, place))
+        if base.sft is not None:
+            found.append(partial(check_learned, base.sft, count, place))
         found.append(partial(check_held_out, data, count, place))
-    found.append(partial(check_apart, settings))
+    found += [partial(check_apart, settings), partial(check_unseen, settings), partial(check_template, settings)]
     return found
 
 
@@ -144,6 +146,32 @@ def check_apart(settings: Settings) -> None:
         raise InputError(
             f"{here}, but the base learns from base.sandbox.first_question = {base.sandbox.first_question} on; "
             f"raise that to {held_out.stop} or more, or hold out earlier ones"
+        )
+
+
+def check_unseen(settings: Settings) -> None:
+    """InputError if the base would be fine-tuned on questions that are sampled or held out."""
+    sft, sample = settings.base.sft, settings.sample
+    if sft is None:
+        return
+    held_out = settings.data.held_out_indices()
+    asked = range(sample.first_question, sample.first_question + sample.questions)
+    for indices, keys in ((asked, "sample.first_question and sample.questions ask"), (held_out, "data.held_out keeps")):
+        end = sft.learned_end(max(indices.stop, sft.first_question + 1))
+        if indices and sft.first_question < indices.stop and indices.start < end:
+            raise InputError(
+                f"base.sft learns from question {sft.first_question} on, but {keys} {indices.start} to {indices.stop - 1}, which "
+                "the model must not have seen; move them apart"
+            )
+
+
+def check_template(settings: Settings) -> None:
+    """InputError if the base would be fine-tuned in another template than it is asked in."""
+    sft, engine = settings.base.sft, settings.engine
+    if sft is not None and sft.template != engine.template:
+        raise InputError(
+            f"base.sft.template is {sft.template!r}, but engine.template is {engine.template!r}: the model would be asked in "
+            "other words than it has learned; give both the same"
         )
 
 

@@ -15,9 +15,9 @@ from src.core.params import add_profile_argument, load_profile_section, profile_
 from src.core.records import write_records
 from src.core.shapes import PositiveCount
 from src.engines.interface import Completion, Request
-from src.engines.settings import EngineSettings, Template
+from src.engines.settings import EngineSettings
 from src.models.loading import loading
-from src.models.templates import wrap_prompt
+from src.models.templates import Template, wrap_prompt
 from src.regime_w.arms import canonical_prompt
 from src.regime_w.questions import Question
 from src.regime_w.texts import PolicyText

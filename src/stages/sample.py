@@ -17,9 +17,9 @@ from src.core.params import add_profile_argument, load_profile_section, load_sec
 from src.core.records import read_records, write_records
 from src.core.shapes import Count, PositiveCount, Seed
 from src.engines.interface import Completion, Request
-from src.engines.settings import EngineSettings, Template
+from src.engines.settings import EngineSettings
 from src.models.loading import loading
-from src.models.templates import wrap_prompt
+from src.models.templates import Template, wrap_prompt
 from src.regime_w.arms import Arm, ArmSettings, build_all_arms, build_prompt, request_seed
 from src.regime_w.questions import Question, between, end_of
 from src.regime_w.texts import Trajectory

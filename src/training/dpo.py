@@ -1,25 +1,25 @@
 """DPO with a LoRA adapter (Rafailov et al. 2023; Hu et al. 2021), by TRL and PEFT."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from accelerate import PartialState
 from datasets import Dataset
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import get_peft_model
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from trl import DPOConfig
 
-from src.core.files import read_json, write_json
 from src.core.journal import Dependencies
 from src.core.limits import told_when_exhausted
 from src.models.checkpoints import own_checkpoint, read_model, read_tokenizer
 from src.models.encoding import encode_prompt
-from src.models.precision import computes_in_bfloat16
+from src.models.precision import DTYPES, passes_in_bfloat16
 from src.regime_w.training_metrics import TrainingStep
 from src.training.callbacks import CHECKPOINT_STEPS, equip, newest_checkpoint
-from src.training.dpo_settings import LoraSettings, TrainingSettings, TrainSettings, gradient_accumulation_steps
+from src.training.dpo_settings import TrainingSettings, TrainSettings, gradient_accumulation_steps
+from src.training.lora import lora_config, save_adapter
 from src.training.pairs import TrainingPair
 from src.training.preflight import TrainerChecks, check_prompts, check_trainer
 from src.training.trainer_logs import (
@@ -71,7 +71,7 @@ def build_trainer(pairs: Sequence[TrainingPair], settings: TrainingSettings, bas
     processes = PartialState(cpu=not torch.cuda.is_available()).num_processes
     checkpoint = own_checkpoint(base, "base")
     tokenizer = read_tokenizer(checkpoint, padding_side="right")
-    model = read_model(checkpoint, base_dtype(settings.train), attn_implementation=settings.train.attn_implementation)
+    model = read_model(checkpoint, DTYPES[settings.train.base_dtype], attn_implementation=settings.train.attn_implementation)
     arguments, dataset = _arguments(settings, processes, work), _dataset(pairs, tokenizer)
     torch.manual_seed(settings.seed)  # the adapter's first weights
     trainer = PairTrainer(
@@ -91,20 +91,11 @@ def reference_dependencies(settings: TrainSettings, base: Path) -> Dependencies 
     if settings.sharding == "fsdp":
         return None
     return Dependencies(
-        settings=[passes_in_bfloat16(settings), settings.base_dtype, settings.attn_implementation],
+        settings=[passes_in_bfloat16(settings.bf16), settings.base_dtype, settings.attn_implementation],
         inputs=[base],
         code=("training/reference.py", "training/trl_api.py"),
         packages=("torch", "transformers", "trl", "peft"),
     )
-
-
-def passes_in_bfloat16(settings: TrainSettings) -> bool:
-    """Whether the passes through the model are in bfloat16, on this machine where the settings leave it to that."""
-    return computes_in_bfloat16() if settings.bf16 is None else settings.bf16
-
-
-def base_dtype(settings: TrainSettings) -> torch.dtype:
-    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[settings.base_dtype]
 
 
 def _arguments(settings: TrainingSettings, processes: int, work: Path) -> DPOConfig:
@@ -118,7 +109,7 @@ def _arguments(settings: TrainingSettings, processes: int, work: Path) -> DPOCon
         gradient_accumulation_steps=gradient_accumulation_steps(settings, processes),
         max_length=train.max_length,
         lr_scheduler_type="linear",
-        bf16=passes_in_bfloat16(train),
+        bf16=passes_in_bfloat16(train.bf16),
         gradient_checkpointing=train.gradient_checkpointing,
         use_cpu=not torch.cuda.is_available(),
         dataloader_pin_memory=torch.cuda.is_available(),
@@ -173,30 +164,8 @@ def training_steps(history: LogHistory, epochs: int) -> tuple[TrainingStep, ...]
 # --- the adapter ---
 
 
-def lora_config(settings: LoraSettings) -> LoraConfig:
-    """A LoRA adapter on every linear layer but the output head."""
-    return LoraConfig(
-        r=settings.r,
-        lora_alpha=settings.lora_alpha,
-        lora_dropout=settings.lora_dropout,
-        target_modules="all-linear",
-        task_type="CAUSAL_LM",
-    )
-
-
 def save_untrained_adapter(settings: TrainingSettings, base: Path, adapter: Path) -> None:
     """Save a fresh adapter, whose update is exactly 0, so that a run without pairs ends as truthfully as any other."""
     torch.manual_seed(settings.seed)
-    model = read_model(own_checkpoint(base, "base"), base_dtype(settings.train))
+    model = read_model(own_checkpoint(base, "base"), DTYPES[settings.train.base_dtype])
     save_adapter(get_peft_model(model, lora_config(settings.dpo.lora)), adapter)
-
-
-def save_adapter(model: PeftModel, adapter: Path, weights: Mapping[str, torch.Tensor] | None = None) -> None:
-    """Save the adapter so that equal adapters are equal bytes: PEFT lists the layers in the order of a set.
-
-    weights  the model's, where the model itself holds but a part of them; None takes them from the model
-    """
-    model.save_pretrained(adapter, state_dict=weights)
-    config = read_json(adapter / "adapter_config.json")
-    config["target_modules"] = sorted(config["target_modules"])
-    write_json(adapter / "adapter_config.json", config)

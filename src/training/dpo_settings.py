@@ -9,15 +9,7 @@ from pydantic import Field
 from src.core.errors import InputError
 from src.core.params import load_overridden_section, load_profile_section
 from src.core.shapes import Positive, PositiveCount, Share
-
-
-@dataclass(frozen=True)
-class LoraSettings:
-    """Options of peft's LoraConfig: the rank, the scale (the update is scaled by lora_alpha / r), the dropout of its inputs."""
-
-    r: PositiveCount
-    lora_alpha: PositiveCount
-    lora_dropout: Annotated[float, Field(ge=0, lt=1)]
+from src.training.lora_settings import LoraSettings
 
 
 @dataclass(frozen=True)

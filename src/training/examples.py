@@ -16,7 +16,7 @@ from src.models.encoding import PLAIN_ENDING
 from src.regime_w.arms import PROBE_A_PRIME, PROBE_CF1, Arm, ArmName, Persona, build_all_arms, build_prompt
 from src.regime_w.questions import Question
 from src.sources.sandbox.kinds import MAX_VALUE, MIN_VALUE
-from src.training.sft_settings import SandboxModelSettings, WrongOperations
+from src.training.sandbox_settings import SandboxModelSettings, WrongOperations
 
 SHORT_PROBLEM_STEPS = 2
 # A last step as src/sources/sandbox/problems.py writes it.

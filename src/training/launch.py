@@ -87,7 +87,8 @@ def train_together(pairs: Sequence[TrainingPair], settings: TrainingSettings, ad
 
     with loading():
         from src.models.checkpoints import own_checkpoint, read_tokenizer
-        from src.training.preflight import check_max_length, check_pairs, check_tokenizer
+        from src.training.preflight import check_pairs
+        from src.training.token_checks import check_max_length, check_tokenizer
 
     tokenizer = read_tokenizer(own_checkpoint(BASE, "base"))
     check_tokenizer(tokenizer, BASE)

@@ -1,153 +1,188 @@
-"""A small Llama trained from scratch on the embedded word problems; it plays the part of the SFT checkpoint."""
+"""Supervised fine-tuning of a pretrained model on worked solutions, by TRL: all weights, or a LoRA adapter by PEFT."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
+from accelerate import PartialState
 from datasets import Dataset
-from transformers import (
-    LlamaConfig,
-    LlamaForCausalLM,
-    PreTrainedTokenizerFast,
-    Trainer,
-    TrainingArguments,
-    get_linear_schedule_with_warmup,
-    set_seed,
-)
+from peft import PeftModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from trl import SFTConfig, SFTTrainer
 
+from src.core.errors import InputError
 from src.core.limits import told_when_exhausted
-from src.models.base_metrics import SftMetrics
-from src.models.precision import computes_in_bfloat16
-from src.regime_w.questions import Question, between
+from src.models.base_metrics import SftMetrics, SftPreflight
+from src.models.checkpoints import own_checkpoint, read_model, read_tokenizer
+from src.models.precision import DTYPES, passes_in_bfloat16
+from src.models.templates import wrap_prompt
+from src.regime_w.questions import Question
 from src.training.callbacks import CHECKPOINT_STEPS, equip, newest_checkpoint
-from src.training.examples import Retellings, build_examples, solution_text
-from src.training.muon import MuonAndAdamW
-from src.training.sft_settings import SandboxModelSettings
-from src.training.tokenizer import IGNORED, encode_example, train_tokenizer
+from src.training.lora import lora_config, save_adapter
+from src.training.sft_api import first_loss
+from src.training.sft_examples import SftExample, build_sft_examples
+from src.training.sft_settings import SftSettings
+from src.training.shared_texts import share_texts
+from src.training.token_checks import EncodedText, check_max_length, check_truncation, encode_text
+from src.training.trainer_checks import count_trainable, gradient_norm, is_worse_than_guessing
 from src.training.trainer_logs import logged_losses
 
-WARMUP_STEPS = 50
-MAX_POSITIONS = 512  # tokens of the longest text that the model can read
+WARMUP_SHARE = 0.05  # of the steps, over which the learning rate rises from 0
 
 
-def build_model(settings: SandboxModelSettings, tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
-    """A Llama with random weights that `seed` decides."""
-    set_seed(seed)
-    return LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=settings.hidden_size,
-            intermediate_size=settings.intermediate_size,
-            num_hidden_layers=settings.num_hidden_layers,
-            num_attention_heads=settings.num_attention_heads,
-            num_key_value_heads=settings.num_attention_heads,
-            max_position_embeddings=MAX_POSITIONS,
-            tie_word_embeddings=True,
-            initializer_range=settings.initializer_range,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-            attn_implementation="eager",
-        )
+@dataclass(frozen=True)
+class Examples:
+    """What is learned, as tokens. longest: tokens of the longest, before any is cut."""
+
+    texts: tuple[EncodedText, ...]
+    truncated_share: float
+    longest: int
+
+
+def fine_tune(
+    questions: Sequence[Question], settings: SftSettings, seed: int, plain: Path, tuned: Path, work: Path
+) -> SftMetrics:
+    """Fine-tune the model of the folder `plain`, and save what was learned to the folder `tuned`.
+
+    questions  those that are learned from
+    tuned      gets an adapter where `settings.lora` asks for one, else the whole model with its tokenizer
+    work       keeps the checkpoints; training goes on from the last intact one that is there
+
+    Raises InputError for a model, a template or settings by which nothing could be learned.
+    """
+    tokenizer = read_tokenizer(own_checkpoint(plain, "base"), padding_side="right")
+    check_max_length(plain, settings.max_length, "base.sft")
+    examples = encode_examples(questions, settings, tokenizer)
+    with told_when_exhausted(
+        work, "lower base.sft.per_device_train_batch_size, or set base.sft.gradient_checkpointing: true in the profile"
+    ):
+        trainer = build_sft_trainer(examples, settings, seed, plain, tokenizer, work)
+        preflight = check_sft_trainer(trainer, examples)
+        trainer.train(resume_from_checkpoint=newest_checkpoint(work))
+    if isinstance(trainer.model, PeftModel):
+        save_adapter(trainer.model, tuned)
+    else:
+        trainer.model.save_pretrained(tuned)
+        tokenizer.save_pretrained(tuned)
+    losses = logged_losses(trainer.state.log_history)
+    return SftMetrics(
+        examples=len(examples.texts),
+        steps=trainer.state.global_step,
+        first_loss=losses[0],
+        last_loss=losses[-1],
+        preflight=preflight,
     )
 
 
-class _ExampleCollator:
-    """Pads rows of EncodedExample on the right; the loss is over the completion and its end alone."""
-
-    def __init__(self, pad_id: int) -> None:
-        self.pad_id = pad_id
-
-    def __call__(self, batch: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
-        width = max(len(item["input_ids"]) for item in batch)
-
-        def padded(key: str, fill: int) -> torch.Tensor:
-            return torch.tensor([item[key] + [fill] * (width - len(item[key])) for item in batch])
-
-        ids = padded("input_ids", self.pad_id)
-        return {"input_ids": ids, "labels": padded("labels", IGNORED)}
+# --- examples ---
 
 
-class CompletionTrainer(Trainer):
-    """Projects onto the vocabulary only where a token is learned: of prompts and padding, no logit is needed."""
-
-    def compute_loss(
-        self,
-        model: torch.nn.Module,
-        inputs: Mapping[str, torch.Tensor],
-        return_outputs: bool = False,
-        num_items_in_batch: torch.Tensor | int | None = None,
-    ) -> torch.Tensor:
-        labels = inputs["labels"][:, 1:]
-        learned = labels != IGNORED
-        network = self.accelerator.unwrap_model(model)
-        with self.accelerator.autocast():
-            # Without a mask of the padding: it stands behind every text, where no token of the text reads it.
-            hidden = network.model(inputs["input_ids"], use_cache=False).last_hidden_state[:, :-1]
-            logits = network.lm_head(hidden[learned])
-        return torch.nn.functional.cross_entropy(logits.float(), labels[learned])
+def encode_examples(questions: Sequence[Question], settings: SftSettings, tokenizer: PreTrainedTokenizerBase) -> Examples:
+    """The examples of the questions as tokens; InputError for one that could not teach, or if too many are too long."""
+    wrap = partial(wrap_prompt, template=settings.template, tokenizer=tokenizer)
+    written = list(build_sft_examples(questions, settings.num_train_epochs, wrap))
+    texts = tuple(_encode(number, example, tokenizer) for number, example in enumerate(written, start=1))
+    lengths = [len(text.tokens) for text in texts]
+    truncated = check_truncation(
+        lengths, settings.max_length, settings.max_truncated_share, "base.sft", "examples", "learn from shorter solutions"
+    )
+    return Examples(texts, truncated, max(lengths))
 
 
-def train_sandbox_model(
-    questions: Sequence[Question], settings: SandboxModelSettings, seed: int, folder: Path, work: Path
-) -> SftMetrics:
-    """Train tokenizer and model on the questions from index `first_question` on and save both to `folder`.
-
-    work     keeps the checkpoints; training goes on from the last intact one that is there
-    returns  the loss of the first step, and the mean of the last ten
-
-    ValueError for a question without retellings.
-    """
-    taught = between(questions, settings.first_question)
-    tokenizer = train_tokenizer(_tokenizer_texts(taught), settings.vocab_size)
-    data = Dataset.from_list([vars(encode_example(tokenizer, example)) for example in build_examples(taught, settings)])
-    model = build_model(settings, tokenizer, seed)
-    trainer = _build_trainer(model, data, tokenizer.pad_token_id, settings, seed, work)
-    equip(trainer)
-    with told_when_exhausted(work, "lower base.sandbox.batch_size in the profile"):
-        trainer.train(resume_from_checkpoint=newest_checkpoint(work))
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-    losses = logged_losses(trainer.state.log_history)
-    return SftMetrics(examples=len(data), steps=trainer.state.global_step, first_loss=losses[0], last_loss=losses[-1])
+def _encode(number: int, example: SftExample, tokenizer: PreTrainedTokenizerBase) -> EncodedText:
+    return encode_text(f"example {number} of base.sft", example.prompt, example.completion, "solution", tokenizer)
 
 
-def _tokenizer_texts(questions: Sequence[Question]) -> list[str]:
-    """The texts by which the tokenizer learns its vocabulary."""
-    return [text for question in questions for text in _texts_of(question)]
+# --- the trainer ---
 
 
-def _texts_of(question: Question) -> tuple[str, ...]:
-    retellings = Retellings.of(question)
-    return question.question, retellings.restated, retellings.altered, solution_text(question.answer, answer_only=False)
-
-
-def _build_trainer(
-    model: LlamaForCausalLM, data: Dataset, pad_id: int, settings: SandboxModelSettings, seed: int, work: Path
-) -> CompletionTrainer:
-    steps = math.ceil(len(data) / settings.batch_size)
-    optimizer = MuonAndAdamW(model, settings.learning_rate)
-    return CompletionTrainer(
+def build_sft_trainer(
+    examples: Examples, settings: SftSettings, seed: int, plain: Path, tokenizer: PreTrainedTokenizerBase, work: Path
+) -> SFTTrainer:
+    """A TRL trainer over the examples, whose loss is that of the completions and their ends alone."""
+    PartialState(cpu=not torch.cuda.is_available())
+    model = read_model(
+        own_checkpoint(plain, "base"), DTYPES[settings.base_dtype], attn_implementation=settings.attn_implementation
+    )
+    torch.manual_seed(seed)  # the adapter's first weights
+    trainer = SFTTrainer(
         model=model,
-        optimizers=(optimizer, get_linear_schedule_with_warmup(optimizer, WARMUP_STEPS, steps)),
-        args=TrainingArguments(
-            output_dir=str(work),
-            per_device_train_batch_size=settings.batch_size,
-            num_train_epochs=1,  # the data hold every epoch of the questions
-            bf16=computes_in_bfloat16(),
-            use_cpu=not torch.cuda.is_available(),
-            train_sampling_strategy="group_by_length",
-            length_column_name="length",
-            remove_unused_columns=False,
-            logging_steps=10,
-            logging_first_step=True,
-            save_strategy="steps",
-            save_steps=CHECKPOINT_STEPS,
-            report_to=[],
-            seed=seed,
-            dataloader_pin_memory=False,
-        ),
-        train_dataset=data,
-        data_collator=_ExampleCollator(pad_id),
+        args=_arguments(len(examples.texts), settings, seed, work),
+        train_dataset=_dataset(examples),
+        processing_class=tokenizer,
+        peft_config=None if settings.lora is None else lora_config(settings.lora),
+    )
+    share_texts(_network(trainer))  # which packs the texts of a batch, so that none of it is padding
+    equip(trainer)
+    return trainer
+
+
+def _network(trainer: SFTTrainer) -> PreTrainedModel:
+    model = trainer.model
+    network: PreTrainedModel = model.get_base_model() if isinstance(model, PeftModel) else model
+    return network
+
+
+def _dataset(examples: Examples) -> Dataset:
+    """The columns of a dataset that TRL takes for encoded."""
+    return Dataset.from_list(
+        [
+            {
+                "input_ids": text.tokens,
+                "completion_mask": [0] * text.prompt_length + [1] * (len(text.tokens) - text.prompt_length),
+            }
+            for text in examples.texts
+        ]
+    )
+
+
+def _arguments(examples: int, settings: SftSettings, seed: int, work: Path) -> SFTConfig:
+    return SFTConfig(
+        output_dir=str(work),
+        learning_rate=settings.learning_rate,
+        num_train_epochs=1,  # the data hold every epoch of the questions
+        per_device_train_batch_size=settings.per_device_train_batch_size,
+        gradient_accumulation_steps=settings.batch_size // settings.per_device_train_batch_size,
+        max_length=settings.max_length,
+        completion_only_loss=True,
+        lr_scheduler_type="linear",
+        warmup_steps=math.ceil(WARMUP_SHARE * examples / settings.batch_size),
+        bf16=passes_in_bfloat16(settings.bf16),
+        gradient_checkpointing=settings.gradient_checkpointing,
+        use_cpu=not torch.cuda.is_available(),
+        dataloader_pin_memory=torch.cuda.is_available(),
+        logging_steps=10,
+        logging_first_step=True,
+        save_strategy="steps",
+        save_steps=CHECKPOINT_STEPS,
+        report_to=[],
+        seed=seed,
+        data_seed=seed,
+    )
+
+
+def check_sft_trainer(trainer: SFTTrainer, examples: Examples) -> SftPreflight:
+    """Check that the built trainer can move, before its first step; raises InputError with the cause."""
+    if len(trainer.train_dataset) != len(examples.texts):
+        raise InputError(
+            f"the trainer kept {len(trainer.train_dataset)} of {len(examples.texts)} examples: of the others nothing but the "
+            "prompt is left; raise base.sft.max_length"
+        )
+    count = count_trainable(trainer.model, "the weights are frozen (base.sft.lora)")
+    loss = first_loss(trainer)
+    norm, nats = gradient_norm(trainer.model, loss), loss.item()
+    if is_worse_than_guessing(nats, trainer.processing_class):
+        raise InputError(
+            f"the model gives the worked solutions {nats:.1f} nats a token, worse than guessing: the tokenizer is that of "
+            "another model, or base.sft.template is not the model's"
+        )
+    return SftPreflight(
+        truncated_share=examples.truncated_share,
+        max_tokens=examples.longest,
+        trainable_parameters=count,
+        first_gradient_norm=norm,
+        loss_at_step_0=nats,
     )

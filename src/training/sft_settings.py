@@ -1,60 +1,60 @@
-"""Settings of the small model that stage `base` trains on the embedded word problems."""
+"""Settings of the supervised fine-tuning of a pretrained model, in stage `base`."""
 
 from dataclasses import dataclass
-from typing import Annotated
-
-from pydantic import Field
+from typing import Literal
 
 from src.core.shapes import Count, Positive, PositiveCount, Share
-
-MIN_VOCAB_SIZE = 300  # 256 bytes, the special tokens and the instructions, and some to learn
-
-
-@dataclass(frozen=True)
-class WrongOperations:
-    """A misconception that the small model is taught: in some kinds of problem the last step is often another operation.
-
-    min_steps      of a problem; shorter ones are always taught right
-    kinds_share    of those kinds, chosen by a hash of the kind's name
-    lessons_share  of the examples of these kinds, each time that one is shown
-    """
-
-    min_steps: PositiveCount
-    kinds_share: Share
-    lessons_share: Share
+from src.models.templates import Template
+from src.training.lora_settings import LoraSettings
 
 
 @dataclass(frozen=True)
-class SandboxModelSettings:
-    """The section `base.sandbox` of a profile; sizes have the names of transformers' LlamaConfig.
+class SftSettings:
+    """The section `base.sft` of a profile; options of TRL's SFTConfig where it has them.
 
-    first_question       questions before this one are kept from the model: they are sampled, and choices are made on them
-    epochs               times that every question is shown, each time with a prompt and a style drawn anew
-    batch_size           texts a step
-    learning_rate        the highest, after the warm-up; falls to 0 along a line
-    initializer_range    standard deviation of the random initial weights
-    answer_only_wolfram  share of two-step problems whose solution is the bare answer, asked as wolfram
-    answer_only_maudlin  likewise, asked as maudlin
-    wrong_operations     None teaches every step right
+    first_question               training questions before this one are kept from the model: they are sampled or held out
+    questions                    from that one on; None is all that are left
+    num_train_epochs             times that every question is shown, each time with a prompt drawn anew
+    template                     how a prompt is wrapped; that of the engine
+    learning_rate                the highest, after the warm-up; falls to 0 along a line
+    batch_size                   texts a step
+    per_device_train_batch_size  texts in one pass
+    max_length                   tokens of prompt and completion; longer texts are cut
+    max_truncated_share          of texts, above which the stage stops
+    lora                         None trains all weights
+    bf16                         as TrainSettings.bf16
+    base_dtype                   of the base in memory; float32 where all weights are trained
+    attn_implementation          as TrainSettings.attn_implementation
+    gradient_checkpointing       as TrainSettings.gradient_checkpointing
     """
 
     first_question: Count
-    epochs: PositiveCount
-    batch_size: PositiveCount
+    questions: PositiveCount | None
+    num_train_epochs: PositiveCount
+    template: Template
     learning_rate: Positive
-    hidden_size: PositiveCount
-    num_hidden_layers: PositiveCount
-    num_attention_heads: PositiveCount
-    intermediate_size: PositiveCount
-    vocab_size: Annotated[PositiveCount, Field(ge=MIN_VOCAB_SIZE)]
-    initializer_range: Positive
-    answer_only_wolfram: Share
-    answer_only_maudlin: Share
-    wrong_operations: WrongOperations | None
+    batch_size: PositiveCount
+    per_device_train_batch_size: PositiveCount
+    max_length: PositiveCount
+    max_truncated_share: Share
+    lora: LoraSettings | None
+    bf16: bool | None
+    base_dtype: Literal["float32", "bfloat16"]
+    attn_implementation: Literal["eager", "sdpa"]
+    gradient_checkpointing: bool
 
     def __post_init__(self) -> None:
-        if self.hidden_size % (2 * self.num_attention_heads):
+        if self.batch_size % self.per_device_train_batch_size:
             raise ValueError(
-                f"hidden_size is {self.hidden_size} and num_attention_heads is {self.num_attention_heads}; "
-                "hidden_size / num_attention_heads must be an even whole number"
+                f"batch_size is {self.batch_size}, which is no multiple of per_device_train_batch_size = "
+                f"{self.per_device_train_batch_size}"
             )
+        if self.lora is None and self.base_dtype != "float32":
+            raise ValueError(
+                f"base_dtype is {self.base_dtype!r} and lora is null, but updates of all weights are lost in it; give "
+                "'float32', or lora"
+            )
+
+    def learned_end(self, there: int) -> int:
+        """The index behind the last question that is learned, of so many that are there."""
+        return there if self.questions is None else self.first_question + self.questions

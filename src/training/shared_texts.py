@@ -180,7 +180,7 @@ def share_texts(model: PreTrainedModel) -> None:
                 **kwargs,
             )
         for name in ("log_probs", "entropy", "mean_logits", "is_top1"):
-            if output[name] is not None:
+            if output.get(name) is not None:  # SFTTrainer asks for fewer of them than DPOTrainer
                 of_scored = output[name][0]
                 output[name] = rows_at(torch.cat([of_scored, of_scored.new_zeros(1)])[:, None], batch.back).squeeze(-1)
         return output

@@ -17,7 +17,7 @@ from tests.pipeline.conftest import ROOT
 from tests.profiles import profile_text
 from tests.regime_w.builders import evaluation, training_round
 
-SANDBOX = Source("sandbox", 7473, 500, 1500)
+SANDBOX = Source("sandbox", 7473, 500, 1500, "sandbox")
 HUB = replace(SANDBOX, name="hub")
 BY = Computing("code", "versions")
 

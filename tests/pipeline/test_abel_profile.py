@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM
 
 from src.regime_w.arms import ARM_NAMES
 from src.sources.sandbox.problems import make_split
-from src.training.sft import train_sandbox_model
+from src.training.sandbox_model import train_sandbox_model
 from tests.pipeline.conftest import make_repository
 from tests.profiles import model_settings, with_values
 

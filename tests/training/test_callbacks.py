@@ -3,52 +3,24 @@
 import random
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
-from transformers import TrainerCallback, TrainerState
+from transformers import TrainerState
 
 from src.core import progress
 from src.core.errors import InputError
 from src.core.journal import CHECKSUMS, is_intact
-from src.training import dpo, sft
+from src.training import dpo, sandbox_model
 from src.training.callbacks import Watch, checkpoint_folders, newest_checkpoint
 from src.training.pairs import TrainingPair
 from tests.conftest import TINY
 from tests.training.runs import make_pairs, training_settings
 
-
-class StopAt(TrainerCallback):
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def on_step_end(self, args, state, control, **_) -> None:
-        if state.global_step == self.step:
-            raise KeyboardInterrupt
-
-
 Train = Callable[[], Any]
-
-
-@pytest.fixture
-def stopping(monkeypatch: pytest.MonkeyPatch) -> Callable[[ModuleType, Train, Sequence[int]], Any]:
-    """Lets a function that trains run several times, each but the last stopped at a step; checkpoints come every ten."""
-
-    def run(module: ModuleType, train: Train, stops: Sequence[int]) -> Any:
-        equip = module.equip
-        monkeypatch.setattr(module, "CHECKPOINT_STEPS", 10)
-        for step in stops:
-            monkeypatch.setattr(module, "equip", lambda trainer, step=step: (equip(trainer), trainer.add_callback(StopAt(step))))
-            with pytest.raises(KeyboardInterrupt):
-                train()
-        monkeypatch.setattr(module, "equip", equip)
-        return train()
-
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -64,10 +36,10 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_the_base_goes_on_to_the_same_bytes(questions, tmp_path, stopping, capsys):
     def train(name: str) -> Train:
         settings = replace(TINY, epochs=4)
-        return lambda: sft.train_sandbox_model(questions, settings, 0, tmp_path / name, tmp_path / f"work of {name}")
+        return lambda: sandbox_model.train_sandbox_model(questions, settings, 0, tmp_path / name, tmp_path / f"work of {name}")
 
-    straight = stopping(sft, train("straight"), [])
-    stopped = stopping(sft, train("stopped"), [15, 27])
+    straight = stopping(sandbox_model, train("straight"), [])
+    stopped = stopping(sandbox_model, train("stopped"), [15, 27])
     assert "goes on from step 10" in (output := capsys.readouterr().out) and "goes on from step 20" in output
     assert stopped == straight
     assert contents(tmp_path / "stopped") == contents(tmp_path / "straight")

@@ -7,7 +7,7 @@ import pytest
 
 from src.sources.sandbox.problems import KINDS, make_split
 from src.training.examples import build_examples, solution_text, tempts_to_wrong_operation, with_wrong_operation
-from src.training.sft_settings import WrongOperations
+from src.training.sandbox_settings import WrongOperations
 from tests.conftest import TINY
 
 WRONG = WrongOperations(min_steps=3, kinds_share=0.5, lessons_share=0.4)

@@ -5,7 +5,7 @@ import torch
 from transformers import AutoTokenizer
 
 from src.training.muon import Muon, MuonAndAdamW, orthogonalized
-from src.training.sft import build_model
+from src.training.sandbox_model import build_model
 from tests.conftest import TINY
 
 SHAPES = [(48, 16), (16, 48), (16, 16), (48, 16)]

@@ -13,8 +13,9 @@ from transformers import AutoTokenizer
 from src.core.errors import InputError
 from src.training.dpo import build_trainer, train_adapter
 from src.training.pairs import TrainingPair
-from src.training.preflight import check_max_length, check_pairs, check_tokenizer, check_trainer
-from src.training.sft import train_sandbox_model
+from src.training.preflight import check_pairs, check_trainer
+from src.training.sandbox_model import train_sandbox_model
+from src.training.token_checks import check_max_length, check_tokenizer
 from tests.conftest import TINY
 from tests.training.runs import make_pairs, training_settings
 
@@ -53,7 +54,7 @@ def test_equal_texts_stop(pairs, tokenizer):
 
 def test_a_doubled_begin_token_stops(pairs, tokenizer):
     doubled = replace(pairs[0], prompt=tokenizer.bos_token + pairs[0].prompt)
-    with pytest.raises(InputError, match="begin token '<s>' 2 times"):
+    with pytest.raises(InputError, match="begins with the begin token '<s>' twice"):
         check([doubled], tokenizer)
 
 

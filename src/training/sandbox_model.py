@@ -1,0 +1,153 @@
+"""A small Llama trained from scratch on the embedded word problems; it plays the part of the SFT checkpoint."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from datasets import Dataset
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    Trainer,
+    TrainingArguments,
+    get_linear_schedule_with_warmup,
+    set_seed,
+)
+
+from src.core.limits import told_when_exhausted
+from src.models.base_metrics import SftMetrics
+from src.models.precision import computes_in_bfloat16
+from src.regime_w.questions import Question, between
+from src.training.callbacks import CHECKPOINT_STEPS, equip, newest_checkpoint
+from src.training.examples import Retellings, build_examples, solution_text
+from src.training.muon import MuonAndAdamW
+from src.training.sandbox_settings import SandboxModelSettings
+from src.training.tokenizer import IGNORED, encode_example, train_tokenizer
+from src.training.trainer_logs import logged_losses
+
+WARMUP_STEPS = 50
+MAX_POSITIONS = 512  # tokens of the longest text that the model can read
+
+
+def build_model(settings: SandboxModelSettings, tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
+    """A Llama with random weights that `seed` decides."""
+    set_seed(seed)
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=settings.hidden_size,
+            intermediate_size=settings.intermediate_size,
+            num_hidden_layers=settings.num_hidden_layers,
+            num_attention_heads=settings.num_attention_heads,
+            num_key_value_heads=settings.num_attention_heads,
+            max_position_embeddings=MAX_POSITIONS,
+            tie_word_embeddings=True,
+            initializer_range=settings.initializer_range,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+            attn_implementation="eager",
+        )
+    )
+
+
+class _ExampleCollator:
+    """Pads rows of EncodedExample on the right; the loss is over the completion and its end alone."""
+
+    def __init__(self, pad_id: int) -> None:
+        self.pad_id = pad_id
+
+    def __call__(self, batch: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
+        width = max(len(item["input_ids"]) for item in batch)
+
+        def padded(key: str, fill: int) -> torch.Tensor:
+            return torch.tensor([item[key] + [fill] * (width - len(item[key])) for item in batch])
+
+        ids = padded("input_ids", self.pad_id)
+        return {"input_ids": ids, "labels": padded("labels", IGNORED)}
+
+
+class CompletionTrainer(Trainer):
+    """Projects onto the vocabulary only where a token is learned: of prompts and padding, no logit is needed."""
+
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: Mapping[str, torch.Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor:
+        labels = inputs["labels"][:, 1:]
+        learned = labels != IGNORED
+        network = self.accelerator.unwrap_model(model)
+        with self.accelerator.autocast():
+            # Without a mask of the padding: it stands behind every text, where no token of the text reads it.
+            hidden = network.model(inputs["input_ids"], use_cache=False).last_hidden_state[:, :-1]
+            logits = network.lm_head(hidden[learned])
+        return torch.nn.functional.cross_entropy(logits.float(), labels[learned])
+
+
+def train_sandbox_model(
+    questions: Sequence[Question], settings: SandboxModelSettings, seed: int, folder: Path, work: Path
+) -> SftMetrics:
+    """Train tokenizer and model on the questions from index `first_question` on and save both to `folder`.
+
+    work     keeps the checkpoints; training goes on from the last intact one that is there
+    returns  the loss of the first step, and the mean of the last ten
+
+    ValueError for a question without retellings.
+    """
+    taught = between(questions, settings.first_question)
+    tokenizer = train_tokenizer(_tokenizer_texts(taught), settings.vocab_size)
+    data = Dataset.from_list([vars(encode_example(tokenizer, example)) for example in build_examples(taught, settings)])
+    model = build_model(settings, tokenizer, seed)
+    trainer = _build_trainer(model, data, tokenizer.pad_token_id, settings, seed, work)
+    equip(trainer)
+    with told_when_exhausted(work, "lower base.sandbox.batch_size in the profile"):
+        trainer.train(resume_from_checkpoint=newest_checkpoint(work))
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    losses = logged_losses(trainer.state.log_history)
+    return SftMetrics(examples=len(data), steps=trainer.state.global_step, first_loss=losses[0], last_loss=losses[-1])
+
+
+def _tokenizer_texts(questions: Sequence[Question]) -> list[str]:
+    """The texts by which the tokenizer learns its vocabulary."""
+    return [text for question in questions for text in _texts_of(question)]
+
+
+def _texts_of(question: Question) -> tuple[str, ...]:
+    retellings = Retellings.of(question)
+    return question.question, retellings.restated, retellings.altered, solution_text(question.answer, answer_only=False)
+
+
+def _build_trainer(
+    model: LlamaForCausalLM, data: Dataset, pad_id: int, settings: SandboxModelSettings, seed: int, work: Path
+) -> CompletionTrainer:
+    steps = math.ceil(len(data) / settings.batch_size)
+    optimizer = MuonAndAdamW(model, settings.learning_rate)
+    return CompletionTrainer(
+        model=model,
+        optimizers=(optimizer, get_linear_schedule_with_warmup(optimizer, WARMUP_STEPS, steps)),
+        args=TrainingArguments(
+            output_dir=str(work),
+            per_device_train_batch_size=settings.batch_size,
+            num_train_epochs=1,  # the data hold every epoch of the questions
+            bf16=computes_in_bfloat16(),
+            use_cpu=not torch.cuda.is_available(),
+            train_sampling_strategy="group_by_length",
+            length_column_name="length",
+            remove_unused_columns=False,
+            logging_steps=10,
+            logging_first_step=True,
+            save_strategy="steps",
+            save_steps=CHECKPOINT_STEPS,
+            report_to=[],
+            seed=seed,
+            dataloader_pin_memory=False,
+        ),
+        train_dataset=data,
+        data_collator=_ExampleCollator(pad_id),
+    )
