@@ -378,6 +378,37 @@ VLLM_SETTINGS: list[tuple[str, list[str], str]] = [
     ("max_model_len", ["0", "-1"], NOT_LESS_1),
     ("batch_invariant", ["1", "null"], BOOL),
 ]
+SFT_SETTINGS: list[tuple[str, list[str], str]] = [
+    ("first_question", ["-1"], NOT_LESS_0),
+    ("questions", ["0", "-1"], NOT_LESS_1),
+    ("questions", ["all", "1.5"], WHOLE),
+    ("num_train_epochs", ["0"], NOT_LESS_1),
+    ("template", ["chatt", "null"], "it must be 'plain', 'chat' or 'abel'"),
+    ("learning_rate", ["0", "-1"], MORE_0),
+    ("batch_size", ["0"], NOT_LESS_1),
+    ("max_length", ["0"], NOT_LESS_1),
+    ("max_truncated_share", ["-0.1"], NOT_LESS_0),
+    ("max_truncated_share", ["50"], NOT_MORE_1),
+    ("bf16", ["1"], BOOL),
+    ("base_dtype", ["float16"], "it must be 'float32' or 'bfloat16'"),
+]
+SFT = (
+    "{first_question: 4, questions: 8, num_train_epochs: 1, template: plain, learning_rate: 1.0e-3, batch_size: 4, "
+    "per_device_train_batch_size: 4, max_length: 256, max_truncated_share: 0, lora: null, bf16: false, base_dtype: float32, "
+    "attn_implementation: eager, gradient_checkpointing: false}"
+)
+# Of the section base.sft: what the doctor says before anything is made.
+SFT_EARLY = [
+    ("questions", "40", "base.sft learns from questions 4 to 43, but data.train_questions asks for 24", "raise data.train"),
+    ("first_question", "24", "base.sft learns from questions 24 to 31, but data.train_questions", "lower base.sft.first_q"),
+    (
+        "first_question",
+        "1",
+        "base.sft learns from question 1 on, but sample.first_question and sample.questions ask",
+        "move them",
+    ),
+    ("template", "abel", "base.sft.template is 'abel', but engine.template is 'plain'", "give both the same"),
+]
 VLLM = "{tensor_parallel_size: 1, gpu_memory_utilization: 0.9, max_model_len: 512, batch_invariant: false}"
 
 
@@ -462,6 +493,12 @@ def early_cases() -> Iterator[Case]:
     rank = both(vllm, setting(PROFILE, "train.dpo.lora.r", "512"))
     yield Case("early: a rank that vLLM serves not", "doctor", rank, "dpo.lora.r 512", "is above 256", "lower dpo.lora.r")
     yield Case("early: vLLM that is not installed", "doctor", vllm, "engine: wanted vllm", "found no vllm", "set engine.name to")
+    tuned = setting(PROFILE, "base.sft", SFT)
+    for key, text, cause, cure in SFT_EARLY:
+        breaks = both(tuned, setting(PROFILE, f"base.sft.{key}", text))
+        yield Case(f"early: base.sft.{key} = {text}", "doctor", breaks, PROFILE, cause, cure)
+    held_out = both(tuned, setting(PROFILE, "data.held_out", "11"))
+    yield Case("early: held out and learned", "doctor", held_out, PROFILE, "but data.held_out keeps 11 to 13", "move them apart")
     sandbox = both(setting(PROFILE, "base.source", "sandbox"), setting(PROFILE, "base.sandbox.first_question", "24"))
     first = "base.sandbox.first_question is 24"
     around = both(setting(PROFILE, "base.source", "sandbox"), setting(PROFILE, "data.held_out", "12"))
@@ -483,6 +520,25 @@ def setting_cases() -> Iterator[Case]:
     sandbox = setting(PROFILE, "base.source", "sandbox")
     for key, texts, cure in SANDBOX_SETTINGS:
         yield from (refused("base", PROFILE, f"base.sandbox.{key}", text, cure, sandbox) for text in texts)
+    tuned = setting(PROFILE, "base.sft", SFT)
+    for key, texts, cure in SFT_SETTINGS:
+        yield from (refused("base", PROFILE, f"base.sft.{key}", text, cure, tuned) for text in texts)
+    uneven = both(tuned, setting(PROFILE, "base.sft.batch_size", "6"))
+    yield Case("base.sft.batch_size = 6", "base", uneven, f"{PROFILE}: base.sft", "is no multiple of per_device_train", "= 4")
+    lost = both(tuned, setting(PROFILE, "base.sft.base_dtype", "bfloat16"))
+    yield Case("base.sft: all weights in bfloat16", "base", lost, f"{PROFILE}: base.sft", "are lost in it", "give 'float32'")
+    few = both(tuned, setting(PROFILE, "base.sft.questions", "30"))
+    yield Case(
+        "base.sft.questions = 30 here", "base", few, "base.sft learns", "data/train.jsonl has 24", "raise data.train_questions"
+    )
+    cut = both(tuned, setting(PROFILE, "base.sft.max_length", "8"))
+    yield Case("base.sft.max_length = 8 here", "base", cut, "examples are longer", "base.sft.max_length = 8", "raise max_length")
+    beyond = both(tuned, setting(PROFILE, "base.sft.max_length", "513"))
+    yield Case("base.sft.max_length = 513 here", "base", beyond, "base.sft.max_length is 513", "reads 512 tokens", "lower it")
+    chat = both(tuned, setting(PROFILE, "base.sft.template", "chat"))
+    yield Case("base.sft.template = chat here", "base", chat, "engine.template", "has no chat template", "to 'plain'")
+    taught = both(sandbox, setting(PROFILE, "base.sft", SFT))
+    yield Case("base.sft on the sandbox", "base", taught, "base.sft", "but base.source is 'sandbox'", "give null")
     with_vllm = setting(PROFILE, "engine.vllm", VLLM)
     for key, texts, cure in VLLM_SETTINGS:
         yield from (refused("sample", PROFILE, f"engine.vllm.{key}", text, cure, with_vllm) for text in texts)
