@@ -18,7 +18,7 @@ from src.models.encoding import encode_prompt
 from src.models.precision import DTYPES, passes_in_bfloat16
 from src.regime_w.training_metrics import TrainingStep
 from src.training.callbacks import CHECKPOINT_STEPS, equip, newest_checkpoint
-from src.training.dpo_settings import TrainingSettings, TrainSettings, gradient_accumulation_steps
+from src.training.dpo_settings import TrainingSettings, gradient_accumulation_steps
 from src.training.lora import lora_config, save_adapter
 from src.training.pairs import TrainingPair
 from src.training.preflight import TrainerChecks, check_prompts, check_trainer
@@ -75,7 +75,7 @@ def build_trainer(pairs: Sequence[TrainingPair], settings: TrainingSettings, bas
     arguments, dataset = _arguments(settings, processes, work), _dataset(pairs, tokenizer)
     torch.manual_seed(settings.seed)  # the adapter's first weights
     trainer = PairTrainer(
-        reference_dependencies(settings.train, base),
+        reference_dependencies(settings, base),
         model=model,
         args=arguments,
         train_dataset=dataset,
@@ -86,12 +86,17 @@ def build_trainer(pairs: Sequence[TrainingPair], settings: TrainingSettings, bas
     return trainer
 
 
-def reference_dependencies(settings: TrainSettings, base: Path) -> Dependencies | None:
-    """What decides the log-probabilities of the reference; None where no process holds a whole base that could give them."""
-    if settings.sharding == "fsdp":
+def reference_dependencies(settings: TrainingSettings, base: Path) -> Dependencies | None:
+    """What decides the log-probabilities of the reference; None where they are not kept.
+
+    With `ld_alpha` that of a text depends on the other text of its pair, and where the base is shared out no process holds a
+    whole one that could give it.
+    """
+    train = settings.train
+    if train.sharding == "fsdp" or settings.dpo.ld_alpha is not None:
         return None
     return Dependencies(
-        settings=[passes_in_bfloat16(settings.bf16), settings.base_dtype, settings.attn_implementation],
+        settings=[passes_in_bfloat16(train.bf16), train.base_dtype, train.attn_implementation],
         inputs=[base],
         code=("training/reference.py", "training/trl_api.py"),
         packages=("torch", "transformers", "trl", "peft"),
@@ -105,6 +110,10 @@ def _arguments(settings: TrainingSettings, processes: int, work: Path) -> DPOCon
         learning_rate=dpo.learning_rate,
         num_train_epochs=dpo.num_train_epochs,
         beta=dpo.beta,
+        loss_type=list(dpo.loss_type),
+        loss_weights=None if dpo.loss_weights is None else list(dpo.loss_weights),
+        label_smoothing=dpo.label_smoothing,
+        ld_alpha=dpo.ld_alpha,
         per_device_train_batch_size=train.per_device_train_batch_size,
         gradient_accumulation_steps=gradient_accumulation_steps(settings, processes),
         max_length=train.max_length,

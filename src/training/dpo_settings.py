@@ -8,8 +8,29 @@ from pydantic import Field
 
 from src.core.errors import InputError
 from src.core.params import load_overridden_section, load_profile_section
-from src.core.shapes import Positive, PositiveCount, Share
+from src.core.shapes import NonNegative, Positive, PositiveCount, Share
 from src.training.lora_settings import LoraSettings
+
+# Of TRL's DPOTrainer; tests/contracts/test_trl.py holds that it has each.
+Loss = Literal[
+    "sigmoid",
+    "hinge",
+    "ipo",
+    "exo_pair",
+    "nca_pair",
+    "robust",
+    "bco_pair",
+    "sppo_hard",
+    "aot",
+    "aot_unpaired",
+    "apo_zero",
+    "apo_down",
+    "discopop",
+    "sft",
+    "sigmoid_norm",
+]
+
+SMOOTHED: tuple[Loss, ...] = ("robust", "exo_pair", "aot", "aot_unpaired")  # those that know of `label_smoothing`
 
 
 @dataclass(frozen=True)
@@ -17,15 +38,39 @@ class DpoSettings:
     """The section `dpo` of params.yaml; options of TRL's DPOConfig, but the global batch size and `lora`.
 
     learning_rate      at the first step; falls to 0 along a line
-    beta               strength of the pull to the reference
+    beta               strength of the pull to the reference; of loss `ipo` its regularisation, there called tau
+    loss_type          losses that are summed
+    loss_weights       one for each of them; None is 1 each
+    label_smoothing    probability that a pair is the wrong way round, for the losses that know of one
+    ld_alpha           weight of the tokens beyond the length of the shorter text; None is 1, as of all others
     global_batch_size  pairs a step, over all passes and processes
+
+    ValueError for weights that are not as many as losses, and for a smoothing that no loss takes or one lacks.
     """
 
     learning_rate: Positive
     num_train_epochs: PositiveCount
     beta: Positive
+    loss_type: Annotated[tuple[Loss, ...], Field(min_length=1)]
+    loss_weights: tuple[NonNegative, ...] | None
+    label_smoothing: Annotated[float, Field(ge=0, lt=0.5)]
+    ld_alpha: Share | None
     global_batch_size: PositiveCount
     lora: LoraSettings
+
+    def __post_init__(self) -> None:
+        if self.loss_weights is not None and len(self.loss_weights) != len(self.loss_type):
+            raise ValueError(
+                f"loss_weights has {len(self.loss_weights)} weights for the {len(self.loss_type)} losses of loss_type; give one "
+                "for each, or null"
+            )
+        if self.label_smoothing > 0 and not set(self.loss_type) & set(SMOOTHED):
+            raise ValueError(
+                f"label_smoothing is {self.label_smoothing}, which changes no loss of {list(self.loss_type)}; give 0, or one of "
+                f"{', '.join(SMOOTHED)}"
+            )
+        if "exo_pair" in self.loss_type and self.label_smoothing == 0:
+            raise ValueError("label_smoothing is 0, by which loss 'exo_pair' is infinite; its paper has 1e-3")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ Every check stops the run with its cause and cure. Those on tokens come first: t
 and take seconds (see token_checks.py).
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,9 +18,9 @@ from src.training.token_checks import check_truncation, encode_text
 from src.training.trainer_checks import count_trainable, gradient_norm, is_worse_than_guessing
 from src.training.trl_api import encoded_prompts, first_batch
 
-# Policy and reference are the same weights at step 0, so the loss is ln 2 but for rounding of log-probabilities that
-# are summed over a text: 1e-3 was seen for the sandbox in bfloat16, and longer texts in larger models have more of it.
-LN2_TOLERANCE_FLOAT32, LN2_TOLERANCE_BFLOAT16 = 1e-3, 5e-2
+# Policy and reference are the same weights at step 0, so that every reward is 0 but for rounding of log-probabilities that are
+# summed over a text: 2e-3 was seen for the sandbox in bfloat16, and longer texts in larger models have more of it.
+MAX_REWARD_FLOAT32, MAX_REWARD_BFLOAT16 = 2e-3, 0.1
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def check_trainer(trainer: DPOTrainer) -> TrainerChecks:
     """Check that the built trainer can move; raises InputError with the cause.
 
     Trainable parameters exist, the first batch gives a gradient that is not 0, and policy equals
-    reference (loss = ln 2). Leaves weights and gradients as they were.
+    reference (rewards of 0, by which DPO's own loss is ln 2). Leaves weights and gradients as they were.
     """
     count = count_trainable(trainer.model, "the adapter is frozen or was not attached (dpo.lora)")
     if not trainer.args.learning_rate > 0:
@@ -96,9 +95,10 @@ def check_trainer(trainer: DPOTrainer) -> TrainerChecks:
     batch = first_batch(trainer)
     norm = gradient_norm(trainer.model, batch.loss)
     loss = batch.loss.item()
-    if abs(loss - math.log(2)) > (LN2_TOLERANCE_BFLOAT16 if trainer.args.bf16 else LN2_TOLERANCE_FLOAT32):
+    if max(map(abs, batch.rewards)) > (MAX_REWARD_BFLOAT16 if trainer.args.bf16 else MAX_REWARD_FLOAT32):
+        chosen, rejected = batch.rewards
         raise InputError(
-            f"the loss before the first step is {loss:.4f}, not ln 2 = 0.6931: policy and reference differ, so "
+            f"before the first step the rewards are {chosen:.4f} and {rejected:.4f}, not 0: policy and reference differ, so "
             "the reference is not the base that was sampled; start from a fresh adapter on checkpoints/base"
         )
     if is_worse_than_guessing(batch.chosen_nats, trainer.processing_class):

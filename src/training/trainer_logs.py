@@ -12,6 +12,7 @@ LogHistory = Sequence[Mapping[str, float]]  # Trainer's `state.log_history`, old
 STEP, LOSS, GRADIENT_NORM, LEARNING_RATE = "step", "loss", "grad_norm", "learning_rate"
 # Of DPOTrainer.
 REWARD_ACCURACY, REWARD_MARGIN = "rewards/accuracies", "rewards/margins"
+REWARD_CHOSEN, REWARD_REJECTED = "rewards/chosen", "rewards/rejected"
 LOGP_CHOSEN, LOGP_REJECTED = "logps/chosen", "logps/rejected"
 
 

@@ -16,7 +16,7 @@ from trl import DPOTrainer
 from src.core.journal import Dependencies
 from src.training.reference import ScoredText, reference_log_probs
 from src.training.shared_texts import IGNORED, share_texts
-from src.training.trainer_logs import LOGP_CHOSEN
+from src.training.trainer_logs import LOGP_CHOSEN, REWARD_CHOSEN, REWARD_REJECTED
 
 PROMPT, PROMPT_IDS = "prompt", "prompt_ids"  # columns of the dataset that DPOTrainer makes of ours
 COMPLETION_MASK = "completion_mask"  # of its batches: chosen rows, then as many rejected ones; 1 over the completion
@@ -95,10 +95,12 @@ class FirstBatch:
 
     loss         mean over the pairs, with its graph
     chosen_nats  of a token of the chosen texts, by the policy
+    rewards      of the chosen and of the rejected texts, means over the pairs: 0 where policy and reference are the same
     """
 
     loss: torch.Tensor
     chosen_nats: float
+    rewards: tuple[float, float]
 
 
 def first_batch(trainer: DPOTrainer) -> FirstBatch:
@@ -107,10 +109,12 @@ def first_batch(trainer: DPOTrainer) -> FirstBatch:
     batch = trainer._prepare_inputs(trainer.data_collator([trainer.train_dataset[i] for i in range(count)]))
     with trainer.compute_loss_context_manager():
         loss = trainer.compute_loss(trainer.model, batch)
-    chosen_logp = trainer._metrics["train"][LOGP_CHOSEN][-1]  # of a text, mean over the pairs
-    trainer._metrics["train"].clear()
+    logged = trainer._metrics["train"]
+    chosen_logp = logged[LOGP_CHOSEN][-1]  # of a text, mean over the pairs
+    rewards = (logged[REWARD_CHOSEN][-1], logged[REWARD_REJECTED][-1])
+    logged.clear()
     chosen_tokens = batch[COMPLETION_MASK][:count].sum().item()
-    return FirstBatch(loss, chosen_nats=-chosen_logp * count / chosen_tokens)
+    return FirstBatch(loss, -chosen_logp * count / chosen_tokens, rewards)
 
 
 def encoded_prompts(trainer: DPOTrainer) -> Iterator[tuple[str, list[int]]]:

@@ -237,6 +237,10 @@ DPO_SETTINGS: list[tuple[str, list[str], str]] = [
     ("num_train_epochs", ["1.5", "null"], WHOLE),
     ("beta", ["0", "-0.1"], MORE_0),
     ("beta", [".nan"], FINITE),
+    ("label_smoothing", ["-0.1"], NOT_LESS_0),
+    ("label_smoothing", ["0.5"], "it must be less than 0.5"),
+    ("ld_alpha", ["-0.1"], NOT_LESS_0),
+    ("ld_alpha", ["1.5"], NOT_MORE_1),
     ("global_batch_size", ["0", "-4"], NOT_LESS_1),
     ("lora.r", ["0", "-8"], NOT_LESS_1),
     ("lora.r", ["1.5"], WHOLE),
@@ -247,6 +251,11 @@ DPO_SETTINGS: list[tuple[str, list[str], str]] = [
 ]
 # Values whose message speaks of a part of them, or of others: stage, file, key, value, the words of place, cause and cure.
 REFUSED: list[tuple[str, str, str, str, str, str, str]] = [
+    ("train", "params.yaml", "dpo.loss_type", "[sigmod]", "dpo.loss_type[0]", "is 'sigmod'", "it must be 'sigmoid', 'hinge'"),
+    ("train", "params.yaml", "dpo.loss_type", "[]", "dpo.loss_type", "is []", "at least 1"),
+    ("train", "params.yaml", "dpo.loss_weights", "[-1]", "dpo.loss_weights[0]", "is -1", NOT_LESS_0),
+    ("train", "params.yaml", "dpo.loss_weights", "[1, 2]", "dpo", "2 weights for the 1 losses", "give one for each"),
+    ("train", "params.yaml", "dpo.label_smoothing", "0.1", "dpo", "changes no loss of ['sigmoid']", "give 0"),
     *(
         ("sample", "params.yaml", "arms.variance_temperatures", text, "arms.variance_temperatures[3]", f"is {last}", cure)
         for text, last, cure in (
