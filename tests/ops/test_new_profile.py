@@ -171,9 +171,7 @@ def test_another_template_and_longer_texts_are_taken_where_they_are_asked_for(fo
 # --- what it refuses ---
 
 
-@pytest.mark.parametrize(
-    "name", ["", "a b", "../x", ".hidden", "1", "true", "null", "a/b", "x" * 61, "ü", "a.yaml", "a\nb"]
-)
+@pytest.mark.parametrize("name", ["", "a b", "../x", ".hidden", "1", "true", "null", "a/b", "x" * 61, "ü", "a.yaml", "a\nb"])
 def test_a_name_that_no_profile_can_have_is_refused(folder, write, name):
     with pytest.raises(InputError, match="^NAME is .*, and becomes the name of a file"):
         write(name)
