@@ -146,6 +146,18 @@ def test_without_the_begin_token_in_its_template_the_model_is_taken(folder, chec
     assert PROFILE.exists()
 
 
+def test_a_model_whose_turns_begin_with_its_begin_token_is_taken_without_one(folder, checkpoint, monkeypatch):
+    model = shutil.copytree(checkpoint, folder / "model")
+    (model / "chat_template.jinja").write_text("<s>user: {{ messages[0].content }}<s>assistant:\n\n")
+    change_json(model / "tokenizer.json", post_processor=None)
+    with pytest.raises(InputError, match="the prompt holds the begin token '<s>' 2 times"):
+        make_profile(monkeypatch, "model")
+    [setting] = re.findall(r'`"bos_token": (\w+)`', CHECKS)
+    change_json(model / "tokenizer_config.json", bos_token=json.loads(setting))
+    make_profile(monkeypatch, "model")
+    assert "  template: chat\n" in PROFILE.read_text()
+
+
 @pytest.mark.skipif(shutil.which("jq") is None, reason="the cure is jq's")
 @pytest.mark.parametrize("answer", [13, "13"])
 def test_the_cure_for_bare_numbers_makes_questions_of_them(folder, monkeypatch, answer):

@@ -149,7 +149,9 @@ def _check_template(source: str, template: Template, tokenizer: "PreTrainedToken
         check_pairs([pair], tokenizer, max_length=1, max_truncated_share=1.0)
     except InputError as error:
         cause = str(error).removeprefix(f"{PAIRS}:1: ")
-        raise InputError(f"--model {source!r} cannot be trained by the template {template!r}: {cause}") from error
+        raise InputError(
+            f"--model {source!r} cannot be trained by the template {template!r}: {cause} (docs/your-own.md has more cures)"
+        ) from error
 
 
 def _longest_prompt(template: Template, tokenizer: "PreTrainedTokenizerBase", questions: Iterable[Question]) -> int:
