@@ -6,7 +6,7 @@ VLLM_VENV := .venv-vllm
 ENVIRONMENT := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 PIP := bin/pip --disable-pip-version-check
 
-.PHONY: help repro show inspect parquet samples harness-rules doctor metrics pictures compare experiments evidence rounds evaluate release publish remote push pull repair deps lock check test test-vllm bench faults fuzz audit
+.PHONY: help repro profile show inspect parquet samples harness-rules doctor metrics pictures compare experiments evidence rounds evaluate release publish remote push pull repair deps lock check test test-vllm bench faults fuzz audit
 help:  ## what there is to make
 	@grep -E '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
 
@@ -14,6 +14,10 @@ help:  ## what there is to make
 repro: repair  ## install, and run the pipeline of the profile that params.yaml names
 	$(ENVIRONMENT) python -m src.stages.settings --check
 	$(ENVIRONMENT) dvc repro
+
+profile: $(VENV)/.installed  ## a profile for a model and questions of your own: make profile NAME=… MODEL=… DATA=… (docs/your-own.md)
+	@test -n "$$NAME" -a -n "$$MODEL" -a -n "$$DATA" || { echo "error: name all three: make profile NAME=mine MODEL=hub:owner/name@commit DATA=questions.jsonl" >&2; exit 1; }
+	$(ENVIRONMENT) python -m src.ops.new_profile "$$NAME" --model "$$MODEL" --data "$$DATA"
 
 show: $(VENV)/.installed  ## the verdict of the last run, its criteria, and where its page stands
 	$(ENVIRONMENT) python -m src.ops.show

@@ -18,6 +18,7 @@ NEEDED = {
     "src.stages.eval": ("baseline",),
     "src.inspect": ("0",),
     "src.ops.export": ("parquet",),
+    "src.ops.new_profile": ("mine", "--model", "hub:owner/name@0123456", "--data", "questions.jsonl"),
     "src.ops.publish": ("owner/name",),
     "src.ops.remote": ("push",),
     "src.ops.sweep": ("learning-rate",),

@@ -63,3 +63,12 @@ def test_a_run_that_is_not_whole_says_what_it_lacks(folder, monkeypatch):
     (folder / "metrics/train.json").unlink()
     with pytest.raises(InputError, match="^no whole run is here: metrics/train.json missing"):
         run(show.main, folder, monkeypatch)
+
+
+@pytest.mark.parametrize("text", ["", "12\n", "12.5", "nan\n"])
+def test_seconds_that_are_none_name_their_file(folder, monkeypatch, text):
+    monkeypatch.chdir(folder)
+    keep_seconds(StageSeconds("base", 605.0))
+    (folder / ".dvc/tmp/seconds/train.txt").write_text(text)
+    with pytest.raises(InputError, match=r"^\.dvc/tmp/seconds/train.txt: holds b'.*', no number of seconds; remove it"):
+        run(show.main, folder, monkeypatch)
