@@ -92,6 +92,11 @@ def begin_token_twice(folder: Path, make: Callable[[str], None]) -> None:
     make("model")
 
 
+def special_token(folder: Path, make: Callable[[str], None]) -> None:
+    write_rows(ROW | {"question": f"{ROW['question']}</s>"}, *others(3))
+    make("model")
+
+
 def no_chat_template(folder: Path, make: Callable[[str], None]) -> None:
     from src.engines.runner import load_tokenizer  # torch takes seconds, which few tests need
     from src.models.templates import wrap_prompt
@@ -116,8 +121,8 @@ def too_few_pairs(folder: Path, make: Callable[[str], None]) -> None:
 
 
 BROKEN = (
-    bare_name, bare_number_as_text, bare_number, no_end_token, two_end_tokens, begin_token_twice, no_chat_template, overlap,
-    too_few_pairs,
+    bare_name, bare_number_as_text, bare_number, no_end_token, two_end_tokens, begin_token_twice, special_token,
+    no_chat_template, overlap, too_few_pairs,
 )  # fmt: skip
 
 
@@ -138,7 +143,7 @@ def test_the_page_shows_no_other_message():
 
 def test_without_the_begin_token_in_its_template_the_model_is_taken(folder, checkpoint, monkeypatch):
     shutil.copytree(checkpoint, folder / "model")
-    with pytest.raises(InputError, match="2 times"):
+    with pytest.raises(InputError, match="twice"):
         begin_token_twice(folder, lambda model: make_profile(monkeypatch, model))
     template = folder / "model/chat_template.jinja"
     template.write_text(template.read_text().replace("{{ bos_token }}", ""))
@@ -146,14 +151,10 @@ def test_without_the_begin_token_in_its_template_the_model_is_taken(folder, chec
     assert PROFILE.exists()
 
 
-def test_a_model_whose_turns_begin_with_its_begin_token_is_taken_without_one(folder, checkpoint, monkeypatch):
+def test_a_model_whose_turns_begin_with_its_begin_token_is_taken(folder, checkpoint, monkeypatch):
     model = shutil.copytree(checkpoint, folder / "model")
     (model / "chat_template.jinja").write_text("<s>user: {{ messages[0].content }}<s>assistant:\n\n")
     change_json(model / "tokenizer.json", post_processor=None)
-    with pytest.raises(InputError, match="the prompt holds the begin token '<s>' 2 times"):
-        make_profile(monkeypatch, "model")
-    [setting] = re.findall(r'`"bos_token": (\w+)`', CHECKS)
-    change_json(model / "tokenizer_config.json", bos_token=json.loads(setting))
     make_profile(monkeypatch, "model")
     assert "  template: chat\n" in PROFILE.read_text()
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Literal
 
-from src.core.errors import InputError
+from src.core.errors import InputError, shown
 from src.models.encoding import PLAIN_ENDING
 
 if TYPE_CHECKING:  # seconds to import, and `--help` needs none of it
@@ -21,7 +21,17 @@ def wrap_prompt(prompt: str, template: Template, tokenizer: "PreTrainedTokenizer
     plain  the prompt and a blank line, for a model without a template
     chat   the tokenizer's own chat template, one user turn; InputError if the tokenizer has none
     abel   that of Abel-7B-002
+
+    InputError for a prompt that holds a special token: the model would read the begin or the end of a text there.
     """
+    for token in tokenizer.all_special_tokens:
+        place = prompt.find(token)
+        if place >= 0:
+            around = prompt[max(0, place - 30) : place + len(token)]
+            raise InputError(
+                f"the end of {shown(around)} in a prompt is the special token {token!r} of the tokenizer, which the model reads as "
+                "no text; leave it out of the question, or the question out"
+            )
     if template == "plain":
         return prompt + PLAIN_ENDING
     if template == "abel":

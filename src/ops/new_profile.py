@@ -16,7 +16,7 @@ from src.core.command import command_line, run_command
 from src.core.errors import InputError, shown
 from src.core.files import write_text
 from src.core.params import parse_yaml
-from src.engines.settings import Template
+from src.models.templates import Template
 from src.ops.own_model import OwnModel, describe_model, find_model
 from src.ops.own_questions import OwnQuestions, read_own_questions
 from src.regime_w.statistics import difference_at_power

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from src.core.errors import InputError
-from src.engines.settings import Template
 from src.models.loading import loading
 from src.models.sources import Located, check_model_source, parse_source
-from src.models.templates import wrap_prompt
+from src.models.templates import Template, wrap_prompt
 from src.ops.own_questions import full_path
 from src.regime_w.arms import build_all_arms, build_prompt, canonical_prompt
 from src.regime_w.questions import Question

@@ -344,7 +344,7 @@ def files_that_do_not_fit() -> Iterator[Case]:
     same = changed(pairs, lambda content: b"".join(json_lines_with(content, lambda r: r | {"rejected": r["chosen"]})))
     yield Case("a pair of one text", "train", same, pairs, "chosen and rejected are the same text", "dvc repro prefs")
     begin = changed(pairs, lambda content: b"".join(json_lines_with(content, lambda r: r | {"prompt": "<s>" + r["prompt"]})))
-    yield Case("a prompt with its begin token", "train", begin, pairs, "begin token '<s>' 2 times", "engine.template")
+    yield Case("a prompt with its begin token", "train", begin, pairs, "begin token '<s>' twice", "engine.template")
 
 
 def json_lines_with(content: bytes, change: Callable[[dict], dict]) -> list[bytes]:
