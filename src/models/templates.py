@@ -29,8 +29,8 @@ def wrap_prompt(prompt: str, template: Template, tokenizer: "PreTrainedTokenizer
         if place >= 0:
             around = prompt[max(0, place - 30) : place + len(token)]
             raise InputError(
-                f"the end of {shown(around)} in a prompt is the special token {token!r} of the tokenizer, which the model reads as "
-                "no text; leave it out of the question, or the question out"
+                f"the end of {shown(around)} in a prompt is the special token {token!r} of the tokenizer, which the model reads "
+                "as no text; leave it out of the question, or the question out"
             )
     if template == "plain":
         return prompt + PLAIN_ENDING
