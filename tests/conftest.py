@@ -45,15 +45,6 @@ LONG = (
     "test_experiments", "test_resume", "test_remote", "test_contributing", "test_abel_profile", "test_qwen_profile",
     "test_edits", "test_launch",
 )  # fmt: skip
-    "test_experiments",
-    "test_resume",
-    "test_remote",
-    "test_contributing",
-    "test_abel_profile",
-    "test_qwen_profile",
-    "test_edits",
-    "test_launch",
-)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
