@@ -67,6 +67,11 @@ work() {
   working=
 }
 
+# Who knows the token may use the cluster, and run anything on it; without one that is everybody who reaches the port. Drivers
+# look for a token only where RAY_AUTH_MODE says so, though `ray start` asks for one wherever a token lies in the home folder.
+export RAY_AUTH_MODE=token
+write_token() { (umask 077 && head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n' >"$RAY_AUTH_TOKEN_PATH"); }
+
 # --block: Ray ends with this process, and no other Ray of the machine is touched.
 start_ray() {
   ray start --block --disable-usage-stats "$@" >"$NOTES/ray-$NODE_RANK.log" 2>&1 &
@@ -86,6 +91,7 @@ tell_the_end() {
 
 lead() {
   trap tell_the_end EXIT
+  write_token
   start_ray --head --port="$RAY_PORT" --include-dashboard=false
   await "$WAIT_SECONDS" head_answers || stop "Ray did not start: see $NOTES/ray-0.log"
   await "$WAIT_SECONDS" all_joined ||
@@ -149,6 +155,7 @@ main() {
   WAIT_SECONDS=${WAIT_SECONDS:-600}
   NOTES=.work/cluster/$RUN_ID
   mkdir -p "$NOTES"
+  export RAY_AUTH_TOKEN_PATH=$PWD/$NOTES/token
   if [ "$NNODES" = 1 ]; then
     exec dvc repro
   elif [ "$NODE_RANK" = 0 ]; then

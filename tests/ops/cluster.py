@@ -68,13 +68,15 @@ os.execv("/bin/sh", ["sh", "-c", os.environ.get(f"PLAY_{asked}", "true")])
 class Call:
     """A program as it was started.
 
-    machines  count, rank, address and port as training reads them; None where no training runs on several
+    machines  count, rank, address and port as training reads them
+    token     without which a Ray cluster does not answer; empty where none is asked for
     """
 
     program: str
     arguments: tuple[str, ...]
     machines: tuple[int, int, str | None, int]
     ray_address: str | None
+    token: str
 
     def __str__(self) -> str:
         return f"{self.machines[1]}: {self.program} {' '.join(self.arguments)}"
@@ -86,12 +88,10 @@ def write_down(program: str) -> None:
     from tests.training.runs import training_settings
 
     machines = read_machines(training_settings())
-    call = [
-        program,
-        sys.argv[1:],
-        [machines.count, machines.rank, machines.address, machines.port],
-        os.environ.get("RAY_ADDRESS"),
-    ]
+    place = [machines.count, machines.rank, machines.address, machines.port]
+    token = Path(os.environ["RAY_AUTH_TOKEN_PATH"])
+    asked = token.read_text() if os.environ["RAY_AUTH_MODE"] == "token" and token.exists() else ""
+    call = [program, sys.argv[1:], place, os.environ.get("RAY_ADDRESS"), asked]
     with open(RECORD, "a") as file:
         file.write(json.dumps(call) + "\n")
 
@@ -99,7 +99,7 @@ def write_down(program: str) -> None:
 def read_record(checkout: Path) -> list[Call]:
     """What was started, in turn."""
     calls = [json.loads(line) for line in (checkout / RECORD).read_text().splitlines()]
-    return [Call(program, tuple(arguments), tuple(machines), ray) for program, arguments, machines, ray in calls]
+    return [Call(program, tuple(given), tuple(machines), ray, token) for program, given, machines, ray, token in calls]
 
 
 def make_checkout(folder: Path) -> Path:

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import socket
+import stat
 import subprocess
 from pathlib import Path
 
@@ -76,7 +77,12 @@ def test_help_is_shown_and_unknown_arguments_are_refused(checkout, name):
 
 def test_help_of_a_machine_names_every_setting_that_it_reads(checkout):
     text = (checkout / "scripts/cluster/node.sh").read_text()
-    read = set(re.findall(r"\b[A-Z]+_[A-Z]+\b|\bNNODES\b", text)) - {"RAY_ADDRESS", "BASH_SOURCE"}
+    read = set(re.findall(r"\b[A-Z]+_[A-Z]+\b|\bNNODES\b", text)) - {
+        "RAY_ADDRESS",
+        "RAY_AUTH_MODE",
+        "RAY_AUTH_TOKEN_PATH",
+        "BASH_SOURCE",
+    }
     shown = run_script(checkout, "node.sh", "--help").stdout
     assert {"MASTER_PORT", "WAIT_SECONDS"} < read and not [name for name in read if name not in shown]
 
@@ -112,6 +118,9 @@ def test_a_job_of_two_machines_samples_as_one_ray_cluster_and_trains_together(ch
     assert [str(call) for call in calls if call.program == "python"] == ["1: python -m src.training.launch"]
     assert {call.machines for call in calls} == {(2, 0, "localhost", PORT), (2, 1, "localhost", PORT)}
     assert {call.ray_address for call in calls if call.program == "dvc"} == {RAY}
+    assert len({call.token for call in calls}) == 1 and len(calls[0].token) == 64
+    token = checkout / f".work/cluster/slurm-{JOB}-0/token"
+    assert stat.filemode(token.stat().st_mode) == "-rw-------"
 
 
 def test_the_others_join_the_training_only_when_there_are_pairs(checkout):
@@ -119,6 +128,7 @@ def test_the_others_join_the_training_only_when_there_are_pairs(checkout):
     assert (checkout / "pairs").exists() and (checkout / f".work/cluster/slurm-{JOB}-0/end").read_text() == "0\n"
 
 
+@pytest.mark.slow
 def test_a_job_of_three_machines_has_each_by_its_number(checkout):
     assert slurm(checkout, nodes=3).returncode == 0
     joined = [call.machines for call in read_record(checkout) if call.program == "python"]
@@ -136,6 +146,7 @@ def test_a_stage_that_fails_ends_all_machines(checkout):
     assert [str(call) for call in read_record(checkout) if call.program == "dvc"] == ["0: dvc repro prefs", "0: dvc repro train"]
 
 
+@pytest.mark.slow
 def test_a_machine_that_fails_in_training_ends_the_job(checkout):
     done = slurm(checkout, PLAY_launch="exit 5", PLAY_train="exec sleep 20")
     assert done.returncode != 0 and "error: training failed on this machine" in done.stderr

@@ -47,14 +47,14 @@ def edit_profile(path: Path, inputs: Path) -> None:
         "engine.name": "vllm" if HAS_VLLM else "transformers",
         "engine.dtype": "float32",
         "engine.batch_size": 32,
-        "engine.vllm.max_model_len": 256,
+        "engine.vllm.max_model_len": 384,
         "sample.questions": QUESTIONS,
         "sample.max_tokens": MAX_TOKENS,
         "train.bf16": None,
         "train.max_length": 256,
         "train.min_pairs": 8,
         "train.too_few_pairs": "report",
-        "train.dpo": {"learning_rate": 5e-3, "global_batch_size": 8},
+        "train.dpo": {"learning_rate": 1e-3, "global_batch_size": 8},
         "answer.max_tokens": MAX_TOKENS,
         "machine.gpus": 0,
         "machine.memory": 1,
@@ -139,7 +139,7 @@ def complete(engine: Engine, trajectories: list[Trajectory]) -> dict[str, Comple
 def make_engine(folder: Path) -> Engine:
     if not HAS_VLLM:
         return TransformersEngine(folder, batch_size=4)
-    settings = VllmSettings(tensor_parallel_size=1, gpu_memory_utilization=0.8, max_model_len=256, batch_invariant=False)
+    settings = VllmSettings(tensor_parallel_size=1, gpu_memory_utilization=0.8, max_model_len=384, batch_invariant=False)
     return VllmEngine(folder, 4, "float32", settings)
 
 
