@@ -68,8 +68,8 @@ def start_machines(checkout: Path, log: Path) -> list[subprocess.Popen]:
     ]
 
 
-def end(machines: list[subprocess.Popen]) -> set[int]:
-    """End what is left of the machines' processes after some seconds, which Ray's take; returns those that were."""
+def end(machines: list[subprocess.Popen]) -> dict[int, list[str]]:
+    """End what is left of the machines' processes after some seconds, which Ray's take; returns the commands of those."""
     sessions, deadline = {machine.pid for machine in machines}, time.monotonic() + 30
     while (left := processes_of(sessions)) and time.monotonic() < deadline:
         time.sleep(0.5)
@@ -78,15 +78,16 @@ def end(machines: list[subprocess.Popen]) -> set[int]:
     return left
 
 
-def processes_of(sessions: set[int]) -> set[int]:
-    return {process.pid for process in psutil.process_iter() if session_of(process.pid) in sessions}
+def processes_of(sessions: set[int]) -> dict[int, list[str]]:
+    """Those that run; an orphan that has ended may wait for the system to take note of it."""
+    return {process.pid: process.cmdline() for process in psutil.process_iter() if is_of(process, sessions)}
 
 
-def session_of(process: int) -> int | None:
+def is_of(process: psutil.Process, sessions: set[int]) -> bool:
     try:
-        return os.getsid(process)
-    except ProcessLookupError:
-        return None
+        return os.getsid(process.pid) in sessions and process.status() != psutil.STATUS_ZOMBIE
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        return False
 
 
 def test_two_machines_in_one_checkout_are_one_cluster_and_train_what_one_trains(checkout, tmp_path, checkpoint, questions):
