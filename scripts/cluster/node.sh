@@ -78,13 +78,17 @@ start_ray() {
   ray_here=$!
 }
 head_answers() { (exec 3<>"/dev/tcp/$MASTER_ADDR/$RAY_PORT") 2>/dev/null; }
-all_joined() { [ "$(find "$NOTES" -name 'joined-*' | wc -l)" -ge $((NNODES - 1)) ]; }
+count_notes() { find "$NOTES" -name "$1-*" | wc -l; }
+all_joined() { [ "$(count_notes joined)" -ge $((NNODES - 1)) ]; }
+all_left() { [ "$(count_notes left)" -ge "$(count_notes joined)" ]; }
 
 # --- machine 0 ---
 
+# The others leave first: what is left of a Ray whose head has gone looks for it for a minute.
 tell_the_end() {
   local status=$?
   echo "$status" >"$NOTES/end"
+  await 30 all_left || true
   leave
   exit "$status"
 }
@@ -108,8 +112,13 @@ lead() {
 
 # --- the others ---
 
+leave_and_say_so() {
+  leave
+  touch "$NOTES/left-$NODE_RANK"
+}
+
 come_to() {
-  trap leave EXIT
+  trap leave_and_say_so EXIT
   await "$WAIT_SECONDS" head_answers || stop "no Ray answers at $MASTER_ADDR:$RAY_PORT within $WAIT_SECONDS s"
   start_ray --address="$MASTER_ADDR:$RAY_PORT"
   touch "$NOTES/joined-$NODE_RANK"

@@ -69,8 +69,8 @@ def start_machines(checkout: Path, log: Path) -> list[subprocess.Popen]:
 
 
 def end(machines: list[subprocess.Popen]) -> dict[int, list[str]]:
-    """End what is left of the machines' processes after some seconds, which Ray's take; returns the commands of those."""
-    sessions, deadline = {machine.pid for machine in machines}, time.monotonic() + 30
+    """End what is left of the machines' processes after the minute that Ray's may take; returns the commands of those."""
+    sessions, deadline = {machine.pid for machine in machines}, time.monotonic() + 90
     while (left := processes_of(sessions)) and time.monotonic() < deadline:
         time.sleep(0.5)
     for process in left:
