@@ -53,6 +53,7 @@ ray_here=
 working=
 leave() {
   local process
+  trap '' TERM INT # a second signal must not cut this short
   for process in $working $ray_here; do
     kill "$process" 2>/dev/null || true
   done
@@ -87,6 +88,7 @@ all_left() { [ "$(count_notes left)" -ge "$(count_notes joined)" ]; }
 # The others leave first: what is left of a Ray whose head has gone looks for it for a minute.
 tell_the_end() {
   local status=$?
+  trap '' TERM INT
   echo "$status" >"$NOTES/end"
   await 30 all_left || true
   leave
