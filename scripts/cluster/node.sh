@@ -78,6 +78,7 @@ start_ray() {
   ray start --block --disable-usage-stats "$@" >"$NOTES/ray-$NODE_RANK.log" 2>&1 &
   ray_here=$!
 }
+ray_started() { grep -q 'Ray runtime started' "$NOTES/ray-$NODE_RANK.log"; }
 head_answers() { (exec 3<>"/dev/tcp/$MASTER_ADDR/$RAY_PORT") 2>/dev/null; }
 count_notes() { find "$NOTES" -name "$1-*" | wc -l; }
 all_joined() { [ "$(count_notes joined)" -ge $((NNODES - 1)) ]; }
@@ -123,6 +124,7 @@ come_to() {
   trap leave_and_say_so EXIT
   await "$WAIT_SECONDS" head_answers || stop "no Ray answers at $MASTER_ADDR:$RAY_PORT within $WAIT_SECONDS s"
   start_ray --address="$MASTER_ADDR:$RAY_PORT"
+  await "$WAIT_SECONDS" ray_started || stop "Ray did not start here: see $NOTES/ray-$NODE_RANK.log"
   touch "$NOTES/joined-$NODE_RANK"
   await 0 told train
   [ -e "$NOTES/end" ] || join_training

@@ -48,6 +48,7 @@ if "head" in options:
         server.accept()[0].close()
 host, _, port = options["address"].rpartition(":")
 socket.create_connection((host, int(port)))
+print("Ray runtime started.", flush=True)
 while True:
     time.sleep(1)
 """
