@@ -46,15 +46,9 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory, questions: list[Questio
 
 # The files that take minutes, longest first.
 LONG = (
-    "test_experiments",
-    "test_resume",
-    "test_remote",
-    "test_contributing",
-    "test_abel_profile",
-    "test_edits",
-    "test_launch",
-    "test_your_own",
-)
+    "test_experiments", "test_resume", "test_remote", "test_contributing", "test_abel_profile", "test_qwen_profile",
+    "test_edits", "test_launch", "test_your_own",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

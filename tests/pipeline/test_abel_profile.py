@@ -19,22 +19,13 @@ from src.regime_w.arms import ARM_NAMES
 from src.sources.sandbox.problems import make_split
 from src.training.sandbox_model import train_sandbox_model
 from tests.pipeline.conftest import make_repository
+from tests.pipeline.gsm8k_files import write_gsm8k
 from tests.profiles import model_settings, with_values
 
 HAS_VLLM = importlib.util.find_spec("vllm") is not None
 pytestmark = [pytest.mark.slow, *([pytest.mark.vllm] if HAS_VLLM else [])]
 
 MODEL = model_settings(first_question=0, epochs=4)
-
-
-def write_gsm8k(folder: Path) -> None:
-    """Problems of our own in the files that GSM8K and Platinum come in: 40 to train, 20 to test, 18 of them in Platinum."""
-    folder.mkdir()
-    train, test = make_split("train", 40), make_split("test", 20)
-    for name, rows in (("gsm8k_train", train), ("gsm8k_test", test), ("gsm8k_platinum_test", test[:18])):
-        status = {"cleaning_status": "consensus"} if name == "gsm8k_platinum_test" else {}
-        lines = [json.dumps({"question": row.question, "answer": row.answer} | status) for row in rows]
-        (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
 
 
 def write_model(folder: Path, work: Path) -> None:
