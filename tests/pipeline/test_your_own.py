@@ -13,7 +13,7 @@ import pytest
 from src.regime_w.arms import ARM_NAMES
 from src.regime_w.questions import Question
 from src.sources.sandbox.problems import make_split
-from src.training.sft import train_sandbox_model
+from src.training.sandbox_model import train_sandbox_model
 from tests.pipeline.conftest import ROOT, make_repository
 from tests.pipeline.test_edits import stages_run
 from tests.profiles import model_settings
