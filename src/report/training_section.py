@@ -25,6 +25,7 @@ CHOSEN_FALL = 1.0
 # What the deployment guide expects of the loss in its three epochs, on a model of seven billion parameters.
 GUIDE_LOSSES = ((0.5, 0.7), (0.4, 0.5), (0.35, 0.4))
 ROWS = 10  # of a table of steps
+OWN_LOSS_TOLERANCE = 0.05  # nats from ln 2: a loss in bfloat16 is that near, and no other loss of TRL's at its usual settings
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,9 @@ class Curves:
     last_chosen     nats, the mean of the last `window` steps
     chosen_fall     nats, `first_chosen` less `last_chosen`
     rejected_fall   nats, likewise of the rejected texts
-    guide           whether the guide's losses are drawn: where there are as many epochs as it has
+    begins          the loss before the first step
+    own_loss        whether that is ln 2, as of DPO's own loss
+    guide           whether the guide's losses are drawn: of DPO's own loss, where there are as many epochs as it has
     """
 
     steps: int
@@ -47,6 +50,8 @@ class Curves:
     last_chosen: float
     chosen_fall: float
     rejected_fall: float
+    begins: float
+    own_loss: bool
     guide: bool
     epochs: Table
     loss: Picture
@@ -108,7 +113,11 @@ def _curves(metrics: TrainMetrics, steps: Sequence[TrainingStep]) -> Curves:
     window = curve([row.loss for row in steps]).window
     chosen, rejected = [row.logp_chosen for row in steps], [row.logp_rejected for row in steps]
     first, last = fmean(chosen[:window]), fmean(chosen[-window:])
-    guide = len(losses) == len(GUIDE_LOSSES)
+    begins = steps[0].loss
+    if metrics.preflight is not None and metrics.preflight.loss_at_step_0 is not None:
+        begins = metrics.preflight.loss_at_step_0
+    own_loss = abs(begins - log(2)) < OWN_LOSS_TOLERANCE
+    guide = own_loss and len(losses) == len(GUIDE_LOSSES)
     top = max(*chosen, first)
     return Curves(
         steps=len(steps),
@@ -118,6 +127,8 @@ def _curves(metrics: TrainMetrics, steps: Sequence[TrainingStep]) -> Curves:
         last_chosen=last,
         chosen_fall=first - last,
         rejected_fall=fmean(rejected[:window]) - fmean(rejected[-window:]),
+        begins=begins,
+        own_loss=own_loss,
         guide=guide,
         epochs=_epochs(metrics),
         loss=_picture(
@@ -127,7 +138,7 @@ def _curves(metrics: TrainMetrics, steps: Sequence[TrainingStep]) -> Curves:
             steps,
             [row.loss for row in steps],
             _loss_bands(steps) if guide else (),
-            Mark("ln 2", log(2)),
+            Mark("ln 2", log(2)) if own_loss else Mark("before step 1", begins),
         ),
         gradient=_picture(
             "gradient",

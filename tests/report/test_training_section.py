@@ -1,5 +1,6 @@
 """The section of training, from a short run that is made up."""
 
+from dataclasses import replace
 from math import log
 
 import pytest
@@ -116,3 +117,14 @@ def test_a_broken_row_is_an_error_with_its_place(tmp_path, change, told):
     with pytest.raises(InputError) as raised:
         read_training_steps(path)
     assert told in str(raised.value) and "dvc repro train" in str(raised.value)
+
+
+def test_another_loss_than_dpos_own_begins_elsewhere_and_has_no_band():
+    metrics = metrics_of(STEPS)
+    ipo = replace(metrics, preflight=replace(metrics.preflight, loss_at_step_0=25.0))
+    section = training_section(ipo, STEPS)
+    assert {"before step 1", "steps"} <= set(labels(section.curves.loss.svg)) and "ln 2" not in labels(section.curves.loss.svg)
+    assert "guide" not in labels(section.curves.loss.svg)
+    assert "It begins at 25.000, where policy and reference are the same (this run’s loss is not" in words(
+        filled("training", section)
+    )
