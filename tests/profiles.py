@@ -52,6 +52,7 @@ PROFILE: dict[str, Any] = {
         "sharding": "none",
         "min_pairs": 1,
         "too_few_pairs": "report",
+        "report_to": [],
         "dpo": {
             "learning_rate": 0.005,
             "num_train_epochs": 2,

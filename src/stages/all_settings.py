@@ -28,7 +28,7 @@ from src.stages.data import SANDBOX, DataSettings, check_held_out, check_source
 from src.stages.report import Policy
 from src.stages.sample import SampleSettings, check_count
 from src.training.dpo_settings import DpoSettings, TrainingSettings, TrainSettings, load_training_settings
-from src.training.launch import fitting_machines
+from src.training.launch import check_trackers, fitting_machines
 
 PARAMS_SECTIONS = (
     Section("profile", str),
@@ -179,6 +179,7 @@ def check_sources(settings: Settings, profile: Path) -> None:
     """InputError, a line each, for what the machine at hand lacks: sources of the data and of models, GPUs to train on."""
     base = settings.base
     found: list[Callable[[], object]] = [partial(check_source, settings.data), partial(fitting_machines, settings.training)]
+    found.append(partial(check_trackers, settings.training))
     if base.source != SANDBOX:
         found.append(partial(check_model_source, base.source))
     if base.adapter is not None:

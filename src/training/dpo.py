@@ -129,7 +129,7 @@ def _arguments(settings: TrainingSettings, processes: int, work: Path) -> DPOCon
         save_strategy="no" if train.sharding == "fsdp" else "steps",
         save_steps=CHECKPOINT_STEPS,
         save_on_each_node=True,
-        report_to=[],
+        report_to=list(train.report_to),
         seed=settings.seed,
         data_seed=settings.seed,
     )

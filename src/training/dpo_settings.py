@@ -30,6 +30,8 @@ Loss = Literal[
     "sigmoid_norm",
 ]
 
+# By the names that the trainer has for them; each is a package of the same name.
+Tracker = Literal["tensorboard", "wandb", "mlflow", "trackio"]
 SMOOTHED: tuple[Loss, ...] = ("robust", "exo_pair", "aot", "aot_unpaired")  # those that know of `label_smoothing`
 
 
@@ -88,6 +90,7 @@ class TrainSettings:
     sharding                     whether each process holds the whole base, or they share it
     min_pairs                    below this there is nothing to learn from
     too_few_pairs                stop with an error, or leave the adapter untrained and say so
+    report_to                    trackers that get what the trainer logs of every step
     """
 
     per_device_train_batch_size: PositiveCount
@@ -101,6 +104,7 @@ class TrainSettings:
     sharding: Literal["none", "fsdp"]
     min_pairs: PositiveCount
     too_few_pairs: Literal["stop", "report"]
+    report_to: tuple[Tracker, ...]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ MASTER_ADDR   of the machine of rank 0, as the others reach it
 MASTER_PORT   on it, 29500 if unset
 """
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -48,7 +49,7 @@ SETTINGS, SNAPSHOT = "settings.json", "snapshot.json"
 CODE = ("training/dpo.py", "training/trl_api.py", "training/reference.py", "training/shared_texts.py", "models/encoding.py")
 PACKAGES = ("torch", "transformers", "tokenizers", "trl", "peft", "accelerate")
 # Settings of `train` that decide whether a run is made and by how many processes (which are counted), not what comes of it.
-NO_RESULT = ("min_pairs", "too_few_pairs", "max_truncated_share", "processes")
+NO_RESULT = ("min_pairs", "too_few_pairs", "max_truncated_share", "processes", "report_to")
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ def train_together(pairs: Sequence[TrainingPair], settings: TrainingSettings, ad
     A run that was killed goes on from its last checkpoint, to the same bytes.
     """
     machines = fitting_machines(settings)
+    check_trackers(settings)
 
     with loading():
         from src.models.checkpoints import own_checkpoint, read_tokenizer
@@ -186,6 +188,15 @@ def read_machines(settings: TrainingSettings) -> Machines:
     if count > 1 and address is None:
         raise InputError(f"NNODES is {count}, but MASTER_ADDR is not set: give the address of the machine of rank 0")
     return Machines(count, rank, count_processes(settings.train.processes), address, port)
+
+
+def check_trackers(settings: TrainingSettings) -> None:
+    """InputError for a tracker that is not installed; whether it lets the run in, it says itself."""
+    if missing := [name for name in settings.train.report_to if importlib.util.find_spec(name) is None]:
+        raise InputError(
+            f"train.report_to names {' and '.join(missing)}, which is not installed: pip install {' '.join(missing)}, or take it "
+            "out of the profile"
+        )
 
 
 def _read_number(name: str, default: int) -> int:

@@ -255,6 +255,7 @@ REFUSED: list[tuple[str, str, str, str, str, str, str]] = [
     ("train", "params.yaml", "dpo.loss_type", "[]", "dpo.loss_type", "is []", "at least 1"),
     ("train", "params.yaml", "dpo.loss_weights", "[-1]", "dpo.loss_weights[0]", "is -1", NOT_LESS_0),
     ("train", "params.yaml", "dpo.loss_weights", "[1, 2]", "dpo", "2 weights for the 1 losses", "give one for each"),
+    ("train", PROFILE, "train.report_to", "[tensorbord]", "train.report_to[0]", "is 'tensorbord'", "it must be 'tensorboard'"),
     ("train", "params.yaml", "dpo.label_smoothing", "0.1", "dpo", "changes no loss of ['sigmoid']", "give 0"),
     *(
         ("sample", "params.yaml", "arms.variance_temperatures", text, "arms.variance_temperatures[3]", f"is {last}", cure)
@@ -355,6 +356,7 @@ UNFITTING: list[tuple[str, str, str, str, str]] = [
     ("train", "train.max_length", "8", "are longer than train.max_length = 8 tokens", "raise max_length"),
     ("train", "train.max_length", "513", "but the model of checkpoints/base reads 512 tokens", "lower it"),
     ("train", "train.sharding", "fsdp", "which shares the base out over several GPUs", "give 'none'"),
+    ("train", "train.report_to", "[mlflow]", "names mlflow, which is not installed", "pip install mlflow"),
     ("train", "train.min_pairs", "100000", "fewer than train.min_pairs = 100000", "sample.questions"),
     ("doctor", "machine.memory", "1.0e9", "memory: wanted 1e+09 GB", "take a machine with more"),
     ("doctor", "machine.disk", "1.0e9", "free disk: wanted 1e+09 GB", "lower machine.disk"),
