@@ -45,7 +45,7 @@ class SampledEvaluation:
             )
         if (self.majority is None) != (self.votes == 0) or (self.votes == 0) != (parsed == 0):
             raise ValueError(f"majority {self.majority} has {self.votes} votes, where {parsed} samples have an answer")
-        if self.right > self.votes or (self.correct and self.right != self.votes):
+        if self.right > self.votes or (self.correct and not 0 < self.right == self.votes):
             told = "correct" if self.correct else "not correct"
             raise ValueError(f"the majority has {self.votes} votes and is {told}, which {self.right} right cannot give")
 

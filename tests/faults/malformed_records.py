@@ -476,7 +476,7 @@ def metric_cases() -> Iterator[Case]:
     yield at("verdict", ("gsm8k",), "key 'gsm8k.verdict' is missing", {})
     yield at("verdict", ("sampled",), "key 'sampled.samples' is missing", {})
     yield at("verdict", ("sampled", "mean", "p_value"), "key 'sampled.mean.p_value' is 2: it must be less than or equal to 1", 2)
-    yield at("verdict", ("sampled", "mean", "family_ci_low"), "key 'sampled' is refused: `mean` and `majority` are of the", 0.5)
+    yield at("verdict", ("sampled", "mean", "family_ci_low"), "key 'sampled' is refused: `mean` and `majority` are of the", None)
     yield at("baseline", ("sampled", "majority", "correct"), "key 'sampled.majority.correct' is missing")
     yield at("coherence", ("sampled", "temperature"), "key 'sampled.temperature' is 0: it must be greater than 0", 0)
     for name, keys, wrong in (("verdict", ("sampled",), LACKING), ("coherence", ("sampled", "samples"), 9)):
