@@ -20,9 +20,8 @@ class Side:
 class SampledRow:
     """One way to mark several texts of a question: both policies by it, and their paired difference.
 
-    test          by which p_value was found
-    family        the difference's interval over families; None where there is none
-    better, worse questions that coherence does better, worse
+    family         the difference's interval over families; None where there is none
+    better, worse  questions that coherence does better, worse
     """
 
     name: str
@@ -31,7 +30,6 @@ class SampledRow:
     difference: float
     interval: Interval
     family: Interval | None
-    test: str
     p_value: float
     better: int
     worse: int
@@ -62,25 +60,23 @@ def sampled_table(verdict: RunVerdict, baseline: EvaluationMetrics, coherence: E
         )
     mean, majority = found.mean, found.majority
     by_mean = SampledRow(
-        name="mean of the samples",
+        name="mean",
         baseline=Side(before.mean_accuracy, Interval(before.ci_low, before.ci_high)),
         coherence=Side(after.mean_accuracy, Interval(after.ci_low, after.ci_high)),
         difference=mean.difference,
         interval=Interval(mean.ci_low, mean.ci_high),
         family=_family(mean.family_ci_low, mean.family_ci_high),
-        test="sign flips",
         p_value=mean.p_value,
         better=mean.more,
         worse=mean.fewer,
     )
     by_majority = SampledRow(
-        name="majority of the samples",
+        name="majority",
         baseline=Side(before.majority.accuracy, Interval(before.majority.ci_low, before.majority.ci_high)),
         coherence=Side(after.majority.accuracy, Interval(after.majority.ci_low, after.majority.ci_high)),
         difference=majority.difference,
         interval=Interval(majority.ci_low, majority.ci_high),
         family=_family(majority.family_ci_low, majority.family_ci_high),
-        test="McNemar",
         p_value=majority.p_value,
         better=majority.fixed,
         worse=majority.broken,

@@ -62,7 +62,7 @@ def test_the_samples_reach_the_verdict_and_the_report(sampled):
     assert found is not None and (found.samples, found.temperature, found.majority.questions) == (SAMPLES, 0.35, QUESTIONS)
     accuracy = sum(one.right for one in graded) / (QUESTIONS * SAMPLES)
     assert found.mean.coherence_accuracy == accuracy
-    assert f"| mean of the samples | {100 * found.mean.baseline_accuracy:.2f} (" in (sampled / "report.md").read_text()
+    assert f"| mean | {100 * found.mean.baseline_accuracy:.2f} (" in (sampled / "report.md").read_text()
     assert '<h3 id="sampled">' in (sampled / "report.html").read_text()
 
 
