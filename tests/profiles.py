@@ -60,7 +60,7 @@ PROFILE: dict[str, Any] = {
             "lora": {"r": 4, "lora_alpha": 8},
         },
     },
-    "answer": {"max_tokens": 40},
+    "answer": {"max_tokens": 40, "samples": 0, "temperature": 0.35},
     "machine": {
         "gpus": 0,
         "gpu_memory": 0,

@@ -38,13 +38,20 @@ def load_tokenizer(model: Path) -> PreTrainedTokenizerBase:
 
 
 def answer_requests(
-    stage: str, settings: EngineSettings, requests: Sequence[Request], model: Path, adapter: Path | None = None
+    stage: str,
+    settings: EngineSettings,
+    requests: Sequence[Request],
+    model: Path,
+    adapter: Path | None = None,
+    afterwards: Sequence[Request] = (),
 ) -> dict[str, Completion]:
-    """Completions by request key; the bar counts requests and shows tokens a second.
+    """Completions by request key; a bar counts requests and shows tokens a second.
 
-    stage    names the folder below .work in which texts are kept
-    model    folder of the base
-    adapter  folder of a LoRA adapter that belongs on it
+    stage       names the folder below .work in which texts are kept
+    model       folder of the base
+    adapter     folder of a LoRA adapter that belongs on it
+    afterwards  asked of the same engine when all of `requests` have their texts: where company may change a text, these
+                change none of those
 
     Every text is kept as it comes, and what was asked before of the same weights is not asked again: neither after a
     kill, nor when there are more questions than last time, nor after an edit of code that decides no text.
@@ -52,15 +59,18 @@ def answer_requests(
     with work_folder(stage, text_dependencies(settings, model, adapter)) as folder, Journal(folder / "texts.jsonl") as journal:
         if journal.corrupt:
             print(f"{stage}: {journal.corrupt} kept texts were corrupt, and are asked again ({journal.path})", flush=True)
-        digests = {request.key: request_digest(request) for request in requests}
-        waiting = [request for request in requests if digests[request.key] not in journal.pieces]
+        digests = {request.key: request_digest(request) for request in (*requests, *afterwards)}
+        waiting = [request for request in (*requests, *afterwards) if digests[request.key] not in journal.pieces]
         if waiting:
             base = own_checkpoint(model, "base")
             limit = token_limit(base, settings.vllm if settings.name == "vllm" else None)
             refuse_long_requests(waiting, read_tokenizer(base), limit)  # before weights are loaded, by whatever number of workers
             with told_when_exhausted(folder, "lower engine.batch_size in the profile (finished texts are kept)"):
-                for completion in show_progress(stage, start_engine(settings, model, adapter), waiting, len(requests)):
-                    journal.add(digests[completion.key], [completion.text, completion.n_tokens, completion.finish_reason])
+                engine = start_engine(settings, model, adapter)
+                for part in (requests, afterwards):
+                    asked = [request for request in part if digests[request.key] not in journal.pieces]
+                    for completion in show_progress(stage, engine, asked, len(part)) if asked else ():
+                        journal.add(digests[completion.key], [completion.text, completion.n_tokens, completion.finish_reason])
         return {key: _kept_completion(key, journal.pieces[digest]) for key, digest in digests.items()}
 
 

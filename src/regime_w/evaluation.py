@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import ClassVar
 
-from src.core.shapes import Count, FilledText, NonNegative, NumberText, PositiveCount, Share, Text
+from src.core.shapes import Count, FilledText, NonNegative, NumberText, Positive, PositiveCount, Share, Text
 from src.regime_w.answers import canonical, extract_answer
 from src.regime_w.questions import Question
 from src.regime_w.statistics import wilson_interval
@@ -56,12 +56,33 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
+class SampledMetrics:
+    """Of the sampled texts of one policy, for the questions that decide.
+
+    samples          texts of each question, at this temperature
+    mean_accuracy    mean over the questions of the share of its texts that are right
+    ci_low, ci_high  of mean_accuracy, by a bootstrap over the questions
+    unparsed_share   of all texts: those without an answer
+    majority         of the answers that most texts of a question give
+    """
+
+    samples: PositiveCount
+    temperature: Positive
+    mean_accuracy: Share
+    ci_low: Share
+    ci_high: Share
+    unparsed_share: Share
+    majority: Accuracy
+
+
+@dataclass(frozen=True)
 class EvaluationMetrics:
     """metrics/<policy>.json. Where questions are scored on two sets, the figures are Platinum's and GSM8K's stand in `gsm8k`.
 
     no_answer    texts without an answer
     truncated    texts that the limit of tokens ended
     mean_tokens  of a text, the end-of-text token included
+    sampled      of the sampled texts, where some were asked for; all else is of the greedy ones
     """
 
     accuracy: Share
@@ -73,6 +94,7 @@ class EvaluationMetrics:
     truncated: Count
     mean_tokens: NonNegative
     gsm8k: Accuracy | None = None
+    sampled: SampledMetrics | None = None
 
 
 def grade(question: Question, written: PolicyText) -> Evaluation:
@@ -105,7 +127,9 @@ def accuracy_of(correct: Sequence[bool], confidence: float) -> Accuracy:
     )
 
 
-def evaluation_metrics(every: Sequence[Evaluation], confidence: float) -> EvaluationMetrics:
+def evaluation_metrics(
+    every: Sequence[Evaluation], confidence: float, sampled: SampledMetrics | None = None
+) -> EvaluationMetrics:
     """Counts and shares over the evaluations, of which at least one decides; lengths in tokens."""
     records = [record for record in every if record.decides]
     headline = accuracy_of([record.correct for record in records], confidence)
@@ -120,4 +144,5 @@ def evaluation_metrics(every: Sequence[Evaluation], confidence: float) -> Evalua
         truncated=sum(record.finish_reason == "length" for record in records),
         mean_tokens=sum(record.n_tokens for record in records) / len(records),
         gsm8k=accuracy_of(by_gsm8k, confidence) if by_gsm8k else None,
+        sampled=sampled,
     )

@@ -30,11 +30,15 @@ class FamilyBootstrap(NamedTuple):
     design_effect: float | None
 
 
-def bootstrap_over_families(differences: Sequence[int], families: Sequence[str], confidence: float = 0.95) -> FamilyBootstrap:
+def bootstrap_over_families(
+    differences: Sequence[int], families: Sequence[str], confidence: float = 0.95, per: int = 1
+) -> FamilyBootstrap:
     """The percentile interval of the mean difference when whole families are drawn with replacement, and its design effect.
 
-    differences  of each question: +1 fixed, -1 broken, 0 neither
+    differences  of each question: +1 fixed, -1 broken, 0 neither; of several texts a question: right ones of the one policy
+                 less those of the other
     families     the name of each question's family, in the same order
+    per          texts of a question; the mean is that of differences / per
 
     A resample holds as many families as there are; its statistic is the sum of its differences over the number of its
     questions (Davison & Hinkley 1997, Bootstrap Methods and their Application, on clustered data). A bound is the smallest
@@ -46,8 +50,8 @@ def bootstrap_over_families(differences: Sequence[int], families: Sequence[str],
     Raises ValueError for no question, for lists of unequal length, another difference or an impossible confidence.
     """
     check_level("confidence", confidence)
-    if not differences or not {-1, 0, 1}.issuperset(differences):
-        raise ValueError("differences must be -1, 0 or 1, of one question at least")
+    if not differences or max(map(abs, differences)) > per:
+        raise ValueError(f"differences must be whole numbers from {-per} to {per}, of one question at least")
     sizes, sums = Counter[str](), Counter[str]()
     for difference, family in zip(differences, families, strict=True):
         sizes[family] += 1
@@ -60,16 +64,16 @@ def bootstrap_over_families(differences: Sequence[int], families: Sequence[str],
     shares = np.array([alike[column] for column in columns]) / len(sizes)
     drawn = np.random.default_rng(SEED).multinomial(len(sizes), shares, size=RESAMPLES)
     questions, changes = (drawn @ np.array(columns)).T
-    means = np.sort(changes / questions)
+    means = np.sort(changes / (questions * per))
     # Through str, so that 0.95 means the decimal fraction that was written.
     tail = (1 - Fraction(str(confidence))) / 2
     low, high = (float(means[ceil(share * RESAMPLES) - 1]) for share in (tail, 1 - tail))
-    return FamilyBootstrap(len(sizes), Interval(low, high), _design_effect(float(means.var()), differences))
+    return FamilyBootstrap(len(sizes), Interval(low, high), _design_effect(float(means.var()), differences, per))
 
 
-def _design_effect(variance: float, differences: Sequence[int]) -> float | None:
+def _design_effect(variance: float, differences: Sequence[int], per: int) -> float | None:
     """`variance` over that of the mean of so many questions drawn alone; None where the latter is 0."""
-    n, discordant, total = len(differences), sum(map(abs, differences)), sum(differences)
-    alone = Fraction(discordant, n**2) - Fraction(total**2, n**3)
+    n, squares, total = len(differences), sum(difference**2 for difference in differences), sum(differences)
+    alone = (Fraction(squares, n**2) - Fraction(total**2, n**3)) / per**2
     # The digits beyond are chance, and the last of them may differ from machine to machine.
     return round(variance / float(alone), 3) if alone else None

@@ -7,6 +7,7 @@ gets right, `broken` those that only the baseline does.
 SciPy and statsmodels are imported where they are called: that takes a second, which `--help` need not wait.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 from math import ceil
@@ -167,6 +168,31 @@ def paired_bootstrap_interval(fixed: int, broken: int, n: int, confidence: float
     # Independent draws add up as polynomials multiply: weights[k] is the probability that sum + n is k. Only sums of
     # products of positive numbers occur, so that the smallest weight is as exact, relative to itself, as the largest.
     weights = polypow(np.array([broken, n - fixed - broken, fixed]) / n, n)
+    low, high = _percentiles(weights, confidence)
+    return Interval((low - n) / n, (high - n) / n)
+
+
+def mean_bootstrap_interval(counts: Sequence[int], per: int, confidence: float = 0.95) -> Interval:
+    """The bootstrap's percentile interval over questions for the mean of counts / per, each bound -1 … 1.
+
+    counts  of each question, one at least: how many of its `per` texts are right (0 … per), or a difference of two such
+            counts (-per … per)
+    Like `paired_bootstrap_interval`, which it equals for differences of single texts, it is the limit of infinitely many
+    resamples: the sum of n draws among n whole numbers has a distribution that can be computed.
+    Raises ValueError for no question, a count out of range or an impossible confidence.
+    """
+    check_level("confidence", confidence)
+    n = len(counts)
+    if not counts or max(map(abs, counts)) > per:
+        raise ValueError(f"counts must be whole numbers from {-per} to {per}, of one question at least")
+    least = min(counts)
+    weights = polypow(np.bincount(np.array(counts) - least) / n, n)
+    low, high = _percentiles(weights, confidence)
+    return Interval((low + n * least) / (n * per), (high + n * least) / (n * per))
+
+
+def _percentiles(weights: NDArray[np.float64], confidence: float) -> tuple[int, int]:
+    """The places among probabilities of 0, 1, 2, … at which (1 - confidence)/2, and 1 less that, are reached from below."""
     # Through str, so that 0.95 means the decimal fraction that was written.
     tail = float((1 - Fraction(str(confidence))) / 2)
     # Each tail is added up from its own end: 1 less a sum would lose the digits of a small one.
@@ -174,7 +200,33 @@ def paired_bootstrap_interval(fixed: int, broken: int, n: int, confidence: float
     low = np.count_nonzero(up_to < tail * (1 - _EQUAL))
     # P(sum <= k) reaches 1 - tail where P(sum >= k + 1) is at most tail, so k is the last with P(sum >= k) above it.
     high = np.count_nonzero(from_on > tail * (1 + _EQUAL)) - 1
-    return Interval((int(low) - n) / n, (int(high) - n) / n)
+    return int(low), int(high)
+
+
+# --- paired permutation ---
+
+
+def sign_flip_exact(differences: Sequence[int]) -> float:
+    """Two-sided p-value, 0 … 1, of the exact paired permutation test of a mean (Fisher 1935; Pitman 1937).
+
+    differences  of each question, whole numbers: right texts of one policy less those of the other
+    Were the policies alike, a question's difference would have either sign equally often. So p is the share of all ways to
+    choose the signs whose sum is as far from 0 as the one at hand. It is a test of the mean itself, which is what is
+    reported; Wilcoxon's would test ranks, drop the questions without a difference and need a rule for the many ties.
+    Dror et al. 2018 (The Hitchhiker's Guide to Testing Statistical Significance in NLP, ACL) recommend it where it can be
+    computed. SciPy's permutation_test counts all ways up to some twenty questions and draws beyond; of whole numbers all can
+    be counted, without seed or noise, as the sum of those with one sign has a distribution that is computed.
+    Of differences of at most 1 this is `mcnemar_exact`. Below 1e-250 it may come out as 0.
+    """
+    plus = sum(difference for difference in differences if difference > 0)
+    minus = -sum(difference for difference in differences if difference < 0)
+    weights = np.ones(1)  # of the sums 0, 1, 2, … of the sizes that get a plus
+    for size, count in sorted(Counter(abs(difference) for difference in differences if difference).items()):
+        spread = np.zeros(size * count + 1)
+        spread[::size] = polypow(np.array([0.5, 0.5]), count)
+        weights = np.convolve(weights, spread)
+    # Up to fifty differing questions each of these numbers is a whole number of 2^-50, and their sum has no rounding error.
+    return min(1.0, 2 * float(weights[: min(plus, minus) + 1].sum()))
 
 
 # --- several comparisons ---

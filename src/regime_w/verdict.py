@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from src.core.shapes import Count, FilledText, NonNegative, NumberText, PositiveCount, Share, Text
+from src.core.shapes import Count, FilledText, NonNegative, NumberText, Positive, PositiveCount, Share, Text
 from src.regime_w.families import FamilyBootstrap, bootstrap_over_families
 from src.regime_w.statistics import (
     Interval,
@@ -73,10 +73,55 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class MeanDifference:
+    """Of both policies' mean accuracy: the mean over the questions of the share of their sampled texts that are right.
+
+    difference                      coherence - baseline, with the bounds ci_low and ci_high of its interval
+    p_value                         of the exact sign-flip test
+    more, fewer                     questions of which coherence has more, fewer right texts than baseline
+    family_ci_low, family_ci_high   of the difference by the bootstrap over families; None without two families
+    """
+
+    baseline_accuracy: Share
+    coherence_accuracy: Share
+    difference: Difference
+    ci_low: Difference
+    ci_high: Difference
+    p_value: Share
+    more: Count
+    fewer: Count
+    family_ci_low: Difference | None = None
+    family_ci_high: Difference | None = None
+
+
+@dataclass(frozen=True)
+class SampledVerdict:
+    """Of both policies' sampled texts, `samples` a question at one temperature. It moves nothing of the verdict on greedy texts.
+
+    majority  on the answers that most texts of a question give, by the same test as the greedy ones
+    """
+
+    samples: PositiveCount
+    temperature: Positive
+    mean: MeanDifference
+    majority: Verdict
+
+    def __post_init__(self) -> None:
+        if (self.mean.family_ci_low is None) != (self.majority.family_ci_low is None) or (
+            (self.mean.family_ci_low is None) != (self.mean.family_ci_high is None)
+        ):
+            raise ValueError("`mean` and `majority` are of the same families, and one of them lacks an interval over these")
+
+
+@dataclass(frozen=True)
 class RunVerdict(Verdict):
-    """metrics/verdict.json. Of questions scored on two sets it is the verdict on Platinum; `gsm8k` is GSM8K's own test's."""
+    """metrics/verdict.json. Of questions scored on two sets it is the verdict on Platinum; `gsm8k` is GSM8K's own test's.
+
+    sampled  of the sampled texts, where some were asked for; all else is of the greedy ones
+    """
 
     gsm8k: Verdict | None = None
+    sampled: SampledVerdict | None = None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from src.report.page import Page
 from src.report.plain_text import visible
 from src.report.question_strips import by_question, strips
 from src.report.rendering import template
+from src.report.sampled_table import sampled_table
 from src.report.signal_section import SignalSection
 from src.report.training_section import TrainingSection
 
@@ -116,6 +117,7 @@ def _filled(page: Page, records: Records, sections: Sections, lists: Lists) -> s
         | vars(sections)
         | {
             "scale": scale_of(page),
+            "sampled": sampled_table(page.verdict, page.baseline, page.coherence),
             "outcomes": found,
             "table": table_of(found),
             "kinds": sorted({visible(each.baseline.kind) for each in records.questions if each.baseline.kind is not None}),

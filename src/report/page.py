@@ -12,6 +12,7 @@ from src.regime_w.rollout_metrics import RolloutMetrics
 from src.regime_w.training_metrics import TrainMetrics
 from src.regime_w.verdict import RunVerdict
 from src.report.rendering import template
+from src.report.sampled_table import sampled_table
 
 
 @dataclass(frozen=True)
@@ -36,5 +37,6 @@ class Page:
 
 
 def render(page: Page) -> str:
-    """report.md as Markdown."""
-    return template("report.md.j2").render(vars(page))
+    """report.md as Markdown; InputError where metrics that it shows together are of different runs."""
+    table = sampled_table(page.verdict, page.baseline, page.coherence)
+    return template("report.md.j2").render(vars(page) | {"sampled": table})

@@ -1,25 +1,30 @@
-"""Stage `answer@baseline` and `answer@coherence`: greedy texts for every test question, by the canonical prompt.
+"""Stage `answer@baseline` and `answer@coherence`: texts for every test question, by the canonical prompt.
 
 Reads   data/test.jsonl, checkpoints/base, and for coherence checkpoints/dpo_coherence_lora
-Writes  outputs/<policy>_answers.jsonl   a text a line, questions in file order
+Writes  outputs/<policy>_answers.jsonl   the greedy text of each question, a line each, questions in file order
+        outputs/<policy>_samples.jsonl   `answer.samples` sampled texts of each, likewise; empty for 0
 Params  profile: answer, engine
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
 
 from src.core.command import command_line
+from src.core.errors import InputError
 from src.core.params import add_profile_argument, load_profile_section, profile_path
 from src.core.records import write_records
-from src.core.shapes import PositiveCount
+from src.core.shapes import NonNegative, PositiveCount
 from src.engines.interface import Completion, Request
 from src.engines.settings import EngineSettings
 from src.models.loading import loading
 from src.models.templates import Template, wrap_prompt
 from src.regime_w.arms import canonical_prompt
 from src.regime_w.questions import Question
+from src.regime_w.sampled_texts import SampledText, sample_seed
 from src.regime_w.texts import PolicyText
 from src.sources.test_set import read_test_set
 from src.stages import run_stage
@@ -35,10 +40,30 @@ ADAPTER_OF = {"baseline": None, "coherence": Path("checkpoints/dpo_coherence_lor
 class AnswerSettings:
     """The section `answer` of a profile.
 
-    max_tokens  of one text at most
+    max_tokens   of one text at most
+    samples      sampled texts of each question, beside the greedy one; 0 for none
+    temperature  of the sampled texts
     """
 
     max_tokens: PositiveCount
+    samples: Annotated[int, Field(ge=0, le=100)]
+    temperature: NonNegative
+
+    def __post_init__(self) -> None:
+        if self.samples and not self.temperature:
+            raise InputError(
+                f"answer.samples is {self.samples}, but answer.temperature is 0, at which a question's samples are all one text: "
+                "raise answer.temperature, or give 0 for answer.samples"
+            )
+
+
+@dataclass(frozen=True)
+class AskedSample:
+    """One of the sampled texts of a question as it is asked for."""
+
+    question: Question
+    sample: int
+    request: Request
 
 
 def ask_greedily(
@@ -57,10 +82,43 @@ def ask_greedily(
     ]
 
 
+def ask_samples(
+    questions: Sequence[Question], template: Template, settings: AnswerSettings, tokenizer: "PreTrainedTokenizerBase"
+) -> list[AskedSample]:
+    """The requests of each question's samples, in the given order and by their numbers."""
+    return [
+        AskedSample(
+            question,
+            sample,
+            Request(
+                key=f"{question.id}/sample {sample}",
+                prompt=wrap_prompt(canonical_prompt(question.question), template, tokenizer),
+                temperature=settings.temperature,
+                seed=sample_seed(question.id, sample),
+                max_tokens=settings.max_tokens,
+            ),
+        )
+        for question in questions
+        for sample in range(settings.samples)
+    ]
+
+
 def policy_text(completion: Completion) -> PolicyText:
     """The record of what the policy wrote for one question."""
     return PolicyText(
         id=completion.key,
+        text=completion.text,
+        n_tokens=completion.n_tokens,
+        finish_reason=completion.finish_reason,
+    )
+
+
+def sampled_text(asked: AskedSample, completion: Completion) -> SampledText:
+    """The record of one of the sampled texts."""
+    return SampledText(
+        id=asked.question.id,
+        sample=asked.sample,
+        temperature=asked.request.temperature,
         text=completion.text,
         n_tokens=completion.n_tokens,
         finish_reason=completion.finish_reason,
@@ -79,10 +137,17 @@ def main() -> None:
     with loading():
         from src.engines.runner import answer_requests, load_tokenizer
 
-    requests = ask_greedily(questions, engine.template, settings.max_tokens, load_tokenizer(BASE))
-    completions = answer_requests(f"answer-{policy}", engine, requests, BASE, ADAPTER_OF[policy])
-    records = (policy_text(completions[request.key]) for request in requests)
-    write_records(Path(f"outputs/{policy}_answers.jsonl"), PolicyText, records)
+    tokenizer = load_tokenizer(BASE)
+    greedy = ask_greedily(questions, engine.template, settings.max_tokens, tokenizer)
+    sampled = ask_samples(questions, engine.template, settings, tokenizer)
+    completions = answer_requests(
+        f"answer-{policy}", engine, greedy, BASE, ADAPTER_OF[policy], afterwards=[asked.request for asked in sampled]
+    )
+    write_records(
+        Path(f"outputs/{policy}_answers.jsonl"), PolicyText, (policy_text(completions[request.key]) for request in greedy)
+    )
+    samples = (sampled_text(asked, completions[asked.request.key]) for asked in sampled)
+    write_records(Path(f"outputs/{policy}_samples.jsonl"), SampledText, samples)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ from src.regime_w.arms import ARM_NAMES
 from src.regime_w.evaluation import Evaluation
 from src.regime_w.preferences import Pair
 from src.regime_w.questions import Question
+from src.regime_w.sampled import SampledEvaluation
+from src.regime_w.sampled_texts import SampledText
 from src.regime_w.scoring import Rollout, ScoredTrajectory
 from src.regime_w.texts import PolicyText, Trajectory
 from src.training.pairs import TrainingPair
@@ -26,9 +28,11 @@ GOOD = {
     TrainingPair: TrainingPair(prompt="Solve: how many?", chosen="Answer: 2", rejected="Answer: 3"),
     PolicyText: builders.policy_text(),
     Evaluation: builders.evaluation(),
+    SampledText: SampledText("q1", 0, 0.35, "Answer: 2", 4, "stop"),
+    SampledEvaluation: SampledEvaluation("q1", 3, 0.35, right=2, unparsed=1, majority="2", votes=2, correct=True),
 }
 MAY_STAND_TWICE = {TrainingPair}
-MAY_BE_EMPTY = {Pair, TrainingPair}
+MAY_BE_EMPTY = {Pair, TrainingPair, SampledText, SampledEvaluation}
 of_each_kind = pytest.mark.parametrize("kind", GOOD, ids=lambda kind: kind.__name__)
 
 

@@ -113,6 +113,29 @@ def test_only_what_is_new_is_asked(requests, checkpoint, asked):
         assert asked.since() == 1
 
 
+def test_what_is_asked_afterwards_shares_the_engine_and_no_batch(requests, checkpoint, asked, monkeypatch):
+    """Its texts are those that it would have had alone, and the first requests are asked as without it."""
+    started = []
+    start = runner.start_engine
+    monkeypatch.setattr(runner, "start_engine", lambda *given: started.append(given) or start(*given))
+    every = answer(requests[:5], checkpoint, afterwards=requests[5:])
+    assert asked.counts == [5, len(requests) - 5] and len(started) == 1
+    assert every == {c.key: c for c in TransformersEngine(checkpoint, 5).generate(requests)}
+    asked.since()
+    assert answer(requests[:5], checkpoint, afterwards=requests[5:]) == every
+    assert asked.counts == [] and len(started) == 1
+    more = replace(requests[0], key="another", seed=99)
+    assert answer(requests[:5], checkpoint, afterwards=[*requests[5:], more]).keys() == every.keys() | {"another"}
+    assert asked.counts == [1]
+
+
+def test_what_is_asked_afterwards_is_held_against_the_limit_before_anything_is_asked(requests, checkpoint, asked):
+    long = replace(requests[3], key="long", max_tokens=512)
+    with pytest.raises(InputError, match="^request long: "):
+        answer(requests, checkpoint, afterwards=[long])
+    assert asked.counts == []
+
+
 def test_what_the_model_cannot_read_is_refused_before_an_engine_is_started(requests, checkpoint, asked):
     """Of an engine that is not installed, that it is missing would be told first."""
     long = replace(requests[3], key="train-00003/wolfram_0", max_tokens=256)

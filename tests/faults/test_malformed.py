@@ -46,6 +46,7 @@ SMALL = profile_text(
         "train.too_few_pairs": "stop",
         "train.dpo.num_train_epochs": 1,
         "answer.max_tokens": 2,
+        "answer.samples": 2,
         "machine.disk": 0.001,
     }
 )

@@ -25,6 +25,8 @@ from src.regime_w.evaluation import Evaluation
 from src.regime_w.preferences import Pair
 from src.regime_w.questions import Question
 from src.regime_w.reading import tokens
+from src.regime_w.sampled import SampledEvaluation
+from src.regime_w.sampled_texts import SampledText
 from src.regime_w.scoring import Rollout
 from src.regime_w.texts import PolicyText, Trajectory
 from src.regime_w.verdict import ChangedQuestion
@@ -249,6 +251,24 @@ SAMPLED = {"seed": INTEGER, "temperature": st.floats(0, 1e300), "prompt": TEXT} 
 SCORED = SAMPLED | {"answer": st.none() | TEXT, "correct": st.booleans(), "conciseness": SHARE, "alignment": SHARE}
 SCORED |= {"end": SHARE, "cf": SHARE} | dict.fromkeys(("path", "quality", "reward"), st.floats(0, 1e300))
 ELEVEN = st.tuples(*(st.fixed_dictionaries({"arm_name": st.just(name)} | SCORED) for name in ARM_NAMES)).map(list)
+
+
+def sampled_evaluation(identity: str, temperature: float, answers: list[str | None]) -> dict:
+    """What a question's texts with these answers come to where the gold is 2 and a tie goes to the 3."""
+    votes = {answer: answers.count(answer) for answer in ("3", "2") if answer in answers}
+    majority = max(votes, key=votes.__getitem__, default=None)
+    return {
+        "id": identity,
+        "samples": len(answers),
+        "temperature": temperature,
+        "right": votes.get("2", 0),
+        "unparsed": answers.count(None),
+        "majority": majority,
+        "votes": votes.get(majority, 0),
+        "correct": majority == "2",
+    }
+
+
 # Records as JSON has them.
 RECORDS = {
     Question: st.fixed_dictionaries(
@@ -273,6 +293,10 @@ RECORDS = {
     ChangedQuestion: st.fixed_dictionaries(
         {"id": FILLED, "change": st.sampled_from(["fixed", "broken"]), "question": FILLED, "gold": GOLD}
         | {"baseline_text": TEXT, "coherence_text": TEXT}
+    ),
+    SampledText: st.fixed_dictionaries({"id": FILLED, "sample": COUNT, "temperature": st.floats(1e-300, 1e300)} | WRITTEN),
+    SampledEvaluation: st.builds(
+        sampled_evaluation, FILLED, st.floats(1e-300, 1e300), st.lists(st.sampled_from(["2", "3", None]), min_size=1, max_size=9)
     ),
 }
 JSON_VALUES = st.recursive(

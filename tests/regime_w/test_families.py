@@ -58,6 +58,16 @@ def test_a_resample_is_divided_by_its_own_number_of_questions():
     assert found.design_effect == pytest.approx(float(variance / Fraction(3, 64)), rel=FAR)
 
 
+def test_of_several_texts_a_question_the_mean_is_that_of_their_shares():
+    """One family of a question with 3 of 4 more right, one with 1 of 4 fewer: resamples give 3/4, 1/4, 1/4 and -1/4."""
+    found = bootstrap_over_families([3, -1], ["a", "b"], 0.95, 4)
+    assert found.interval == Interval(-0.25, 0.75)
+    # The variance of the resamples is 1/8; that of two questions drawn alone is the same, as each is a family.
+    assert found.design_effect == pytest.approx(1.0, rel=FAR)
+    with pytest.raises(ValueError, match="whole numbers from -2 to 2"):
+        bootstrap_over_families([3, -1], ["a", "b"], 0.95, 2)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_it_goes_where_all_resamples_go(seed: int):
     """Five families have 3,125 resamples, all of which are listed here; a bound may be off by what 1 % of them hold."""

@@ -1,5 +1,6 @@
-"""Stage `answer`: every test question is asked once, greedily, by the canonical prompt, of the base or of the tuned policy."""
+"""Stage `answer`: every test question is asked by the canonical prompt, of base or tuned policy: once greedily, then sampled."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,16 +15,19 @@ from src.engines.interface import Request
 from src.engines.transformers_engine import TransformersEngine
 from src.regime_w.arms import canonical_prompt
 from src.regime_w.questions import Question
+from src.regime_w.sampled_texts import SampledText, sample_seed
 from src.regime_w.texts import PolicyText
 from src.stages import answer
 from tests.profiles import profile_text
+
+SAMPLED = {"answer.samples": 3, "answer.temperature": 0.7}
 
 
 @pytest.fixture
 def folder(checkpoint: Path, questions: list[Question], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What the stage reads, for six questions and an adapter of noise."""
     (tmp_path / "profiles").mkdir()
-    (tmp_path / "profiles/test.yaml").write_text(profile_text({"answer.max_tokens": 9}))
+    (tmp_path / "profiles/test.yaml").write_text(profile_text({"answer.max_tokens": 9} | SAMPLED))
     (tmp_path / "params.yaml").write_text("profile: test\n")
     write_records(tmp_path / "data/test.jsonl", Question, questions[:6])
     (tmp_path / "checkpoints").mkdir()
@@ -78,3 +82,66 @@ def test_another_policy_is_refused(folder, monkeypatch, arguments, capsys):
         answer.main()
     assert ended.value.code == 2 and "usage: python -m src.stages.answer" in capsys.readouterr().err
     assert not (folder / "outputs").exists()
+
+
+# --- sampled texts ---
+
+
+def set_answer(folder: Path, **values: float) -> None:
+    profile = {"answer.max_tokens": 9} | {f"answer.{key}": value for key, value in values.items()}
+    (folder / "profiles/test.yaml").write_text(profile_text(profile))
+
+
+def samples_of(policy: str) -> list[SampledText]:
+    return read_records(Path(f"outputs/{policy}_samples.jsonl"), SampledText)
+
+
+def test_each_question_has_its_samples_and_the_greedy_texts_are_those_without(folder, questions, checkpoint, monkeypatch):
+    run(monkeypatch, "baseline")
+    greedy = Path("outputs/baseline_answers.jsonl").read_bytes()
+    samples = samples_of("baseline")
+    assert [(one.id, one.sample) for one in samples] == [(q.id, number) for q in questions[:6] for number in range(3)]
+    assert {one.temperature for one in samples} == {0.7} and len({one.text for one in samples}) > 12
+    requests = [
+        Request(f"{q.id} {n}", canonical_prompt(q.question) + "\n\n", 0.7, sample_seed(q.id, n), 9)
+        for q in questions[:6]
+        for n in range(3)
+    ]
+    alone = {c.key: c.text for request in requests for c in TransformersEngine(checkpoint, 1).generate([request])}
+    assert [one.text for one in samples] == [alone[request.key] for request in requests]
+    shutil.rmtree(".work")
+    set_answer(folder, samples=0)
+    run(monkeypatch, "baseline")
+    assert Path("outputs/baseline_answers.jsonl").read_bytes() == greedy
+    assert Path("outputs/baseline_samples.jsonl").read_bytes() == b""
+
+
+def test_more_samples_keep_the_earlier_ones_and_ask_the_new_ones_alone(folder, monkeypatch):
+    run(monkeypatch, "coherence")
+    earlier = samples_of("coherence")
+    asked = []
+    generate = TransformersEngine.generate
+    monkeypatch.setattr(TransformersEngine, "generate", lambda engine, given: asked.extend(given) or generate(engine, given))
+    set_answer(folder, samples=5, temperature=0.7)
+    run(monkeypatch, "coherence")
+    assert [one for one in samples_of("coherence") if one.sample < 3] == earlier
+    assert len(asked) == 6 * 2 and all(request.temperature == 0.7 for request in asked)
+    set_answer(folder, samples=2, temperature=0.7)
+    run(monkeypatch, "coherence")
+    assert samples_of("coherence") == [one for one in earlier if one.sample < 2] and len(asked) == 6 * 2
+
+
+def test_both_policies_draw_by_the_same_seeds_whatever_the_run_s_seed(folder, monkeypatch):
+    asked: dict[str, list[int]] = {"baseline": [], "coherence": []}
+    generate = TransformersEngine.generate
+    for policy in asked:
+        with monkeypatch.context() as patch:
+            seeds = asked[policy]
+            patch.setattr(
+                TransformersEngine,
+                "generate",
+                lambda engine, given, seeds=seeds: seeds.extend(one.seed for one in given) or generate(engine, given),
+            )
+            run(monkeypatch, policy)
+        (folder / "params.yaml").write_text("profile: test\nseed: 7\n")
+    assert asked["baseline"] == asked["coherence"] and len(set(asked["baseline"])) == 1 + 6 * 3

@@ -11,6 +11,7 @@ import pytest
 from src.core.records import write_metrics, write_records
 from src.regime_w.arms import ARM_NAMES
 from src.regime_w.questions import Question
+from src.regime_w.sampled_texts import SampledText
 from src.regime_w.texts import PolicyText, Trajectory
 from src.regime_w.training_metrics import TrainMetrics
 from tests.profiles import profile_text
@@ -68,5 +69,7 @@ def test_no_stage_that_runs_no_model_loads_its_libraries(folder: Path) -> None:
     for policy in ("baseline", "coherence"):
         written = [PolicyText(question.id, f"Answer: {question.gold}", 3, "stop") for question in QUESTIONS]
         write_records(folder / f"outputs/{policy}_answers.jsonl", PolicyText, written)
+        samples = [SampledText(question.id, n, 0.35, "Answer: 5", 3, "stop") for question in QUESTIONS for n in range(2)]
+        write_records(folder / f"outputs/{policy}_samples.jsonl", SampledText, samples)
     for stage in (("rollouts",), ("prefs",), ("eval", "baseline"), ("eval", "coherence"), ("compare",), ("report",)):
         run(folder, *stage)
