@@ -31,7 +31,6 @@ from src.core.records import stream_records, write_records
 from src.models.encoding import PLAIN_ENDING
 from src.regime_w.arms import build_all_arms, build_prompt
 from src.regime_w.questions import Question
-from src.regime_w.sampled_texts import SampledText
 from src.regime_w.texts import PolicyText, Trajectory
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -187,7 +186,6 @@ def write_answers(folder: Path) -> None:
     for policy in RIGHT:
         texts = (_policy_text(question, policy) for question in questions_of(folder / "data/test.jsonl"))
         write_records(folder / f"outputs/{policy}_answers.jsonl", PolicyText, texts)
-        write_records(folder / f"outputs/{policy}_samples.jsonl", SampledText, ())
 
 
 def _policy_text(question: Question, policy: str) -> PolicyText:

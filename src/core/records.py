@@ -74,7 +74,8 @@ def _keys(record: Any) -> int:
         count += getattr(record, name) is not None
     for name in shape.inner:
         value = getattr(record, name)
-        count += sum(map(_keys, value)) if isinstance(value, tuple) else _keys(value)
+        if value is not None:
+            count += sum(map(_keys, value)) if isinstance(value, tuple) else _keys(value)
     return count
 
 

@@ -25,8 +25,6 @@ from src.regime_w.arms import canonical_prompt
 from src.regime_w.evaluation import Evaluation
 from src.regime_w.preferences import Pair
 from src.regime_w.questions import Question
-from src.regime_w.sampled import SampledEvaluation
-from src.regime_w.sampled_texts import SampledText
 from src.regime_w.scoring import Rollout
 from src.regime_w.texts import PolicyText, Trajectory
 from src.regime_w.verdict import ChangedQuestion
@@ -53,12 +51,8 @@ RECORD_FILES = (
     RecordFile(Path("data/training_pairs.jsonl"), TrainingPair),
     RecordFile(Path("outputs/baseline_answers.jsonl"), PolicyText),
     RecordFile(Path("outputs/coherence_answers.jsonl"), PolicyText),
-    RecordFile(Path("outputs/baseline_samples.jsonl"), SampledText),
-    RecordFile(Path("outputs/coherence_samples.jsonl"), SampledText),
     RecordFile(Path("outputs/baseline_eval.jsonl"), Evaluation),
     RecordFile(Path("outputs/coherence_eval.jsonl"), Evaluation),
-    RecordFile(Path("outputs/baseline_samples_eval.jsonl"), SampledEvaluation),
-    RecordFile(Path("outputs/coherence_samples_eval.jsonl"), SampledEvaluation),
     RecordFile(Path("outputs/changed_questions.jsonl"), ChangedQuestion),
 )
 

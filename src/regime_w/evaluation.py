@@ -1,4 +1,4 @@
-"""Grading: whether a policy's greedy text answers its test question, and how often it does."""
+"""Grading: whether a policy's texts answer their test question, and how often they do."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ from typing import ClassVar
 from src.core.shapes import Count, FilledText, NonNegative, NumberText, Positive, PositiveCount, Share, Text
 from src.regime_w.answers import canonical, extract_answer
 from src.regime_w.questions import Question
-from src.regime_w.statistics import wilson_interval
+from src.regime_w.sampled import SampledEvaluation, grade_samples
+from src.regime_w.statistics import mean_bootstrap_interval, wilson_interval
 from src.regime_w.texts import FinishReason, PolicyText
 
 
@@ -21,6 +22,7 @@ class Evaluation:
     gsm8k_correct  by GSM8K's own gold, where the questions are scored on both sets
     in_platinum    whether Platinum has the question, likewise
     kind           the question's family: an embedded problem's structure
+    sampled        of the sampled texts, by `gold`, where there are some; all else is of the greedy one
     """
 
     IDENTITY: ClassVar[tuple[str, ...]] = ("id",)
@@ -37,6 +39,7 @@ class Evaluation:
     gsm8k_correct: bool | None = None
     in_platinum: bool | None = None
     kind: FilledText | None = None
+    sampled: SampledEvaluation | None = None
 
     @property
     def decides(self) -> bool:
@@ -98,20 +101,21 @@ class EvaluationMetrics:
 
 
 def grade(question: Question, written: PolicyText) -> Evaluation:
-    """The evaluation of one text; by both golds where the question has two."""
-    answer = extract_answer(written.text)
+    """The evaluation of one policy's texts for a question; of the greedy one by both golds where the question has two."""
+    answer, gold = extract_answer(written.text), Fraction(question.gold)
     return Evaluation(
         id=question.id,
         question=question.question,
         gold=question.gold,
         text=written.text,
         answer=None if answer is None else canonical(answer),
-        correct=answer is not None and answer == Fraction(question.gold),
+        correct=answer is not None and answer == gold,
         n_tokens=written.n_tokens,
         finish_reason=written.finish_reason,
         gsm8k_correct=None if question.gsm8k_gold is None else answer is not None and answer == Fraction(question.gsm8k_gold),
         in_platinum=question.in_platinum,
         kind=question.kind,
+        sampled=None if written.sampled is None else grade_samples(gold, written.sampled),
     )
 
 
@@ -127,12 +131,30 @@ def accuracy_of(correct: Sequence[bool], confidence: float) -> Accuracy:
     )
 
 
-def evaluation_metrics(
-    every: Sequence[Evaluation], confidence: float, sampled: SampledMetrics | None = None
-) -> EvaluationMetrics:
-    """Counts and shares over the evaluations, of which at least one decides; lengths in tokens."""
+def sampled_metrics(records: Sequence[SampledEvaluation], confidence: float) -> SampledMetrics:
+    """Over the questions that decide, one at least, all of as many samples at one temperature."""
+    samples, right = records[0].samples, [record.right for record in records]
+    interval = mean_bootstrap_interval(right, samples, confidence)
+    texts = samples * len(records)
+    return SampledMetrics(
+        samples=samples,
+        temperature=records[0].temperature,
+        mean_accuracy=sum(right) / texts,
+        ci_low=interval.low,
+        ci_high=interval.high,
+        unparsed_share=sum(record.unparsed for record in records) / texts,
+        majority=accuracy_of([record.correct for record in records], confidence),
+    )
+
+
+def evaluation_metrics(every: Sequence[Evaluation], confidence: float) -> EvaluationMetrics:
+    """Counts and shares over the evaluations, of which at least one decides; lengths in tokens.
+
+    All of the evaluations have as many samples at one temperature, or none has any.
+    """
     records = [record for record in every if record.decides]
     headline = accuracy_of([record.correct for record in records], confidence)
+    sampled = [record.sampled for record in records if record.sampled is not None]
     by_gsm8k = [record.gsm8k_correct for record in every if record.gsm8k_correct is not None]
     return EvaluationMetrics(
         accuracy=headline.accuracy,
@@ -144,5 +166,5 @@ def evaluation_metrics(
         truncated=sum(record.finish_reason == "length" for record in records),
         mean_tokens=sum(record.n_tokens for record in records) / len(records),
         gsm8k=accuracy_of(by_gsm8k, confidence) if by_gsm8k else None,
-        sampled=sampled,
+        sampled=sampled_metrics(sampled, confidence) if sampled else None,
     )

@@ -1,22 +1,18 @@
-"""Grading of sampled texts: how many of a question's are right, what the majority of them says, and how often that is right."""
+"""Grading of sampled texts: how many of a question's are right, and what the majority of them says."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import ClassVar
 
-from src.core.shapes import Count, FilledText, Positive, PositiveCount, Text
+from src.core.shapes import Count, Positive, PositiveCount, Text
 from src.regime_w.answers import canonical, extract_answer
-from src.regime_w.evaluation import SampledMetrics, accuracy_of
-from src.regime_w.questions import Question
-from src.regime_w.sampled_texts import SampledText
-from src.regime_w.statistics import mean_bootstrap_interval
+from src.regime_w.texts import SampledText
 
 
 @dataclass(frozen=True)
 class SampledEvaluation:
-    """A record of outputs/<policy>_samples_eval.jsonl: a test question, and what its sampled texts answer.
+    """What the sampled texts of a test question answer.
 
     right     texts whose answer is the gold
     unparsed  texts without an answer, which vote for nothing and are never right
@@ -25,10 +21,6 @@ class SampledEvaluation:
     correct   whether the majority's answer is the gold
     """
 
-    IDENTITY: ClassVar[tuple[str, ...]] = ("id",)
-    MAY_BE_EMPTY: ClassVar[bool] = True  # a profile may ask for no samples
-
-    id: FilledText
     samples: PositiveCount
     temperature: Positive
     right: Count
@@ -64,12 +56,11 @@ def majority_answer(answers: Sequence[Fraction | None]) -> Fraction | None:
     )  # a Counter has its keys in the order in which they came, max the first
 
 
-def grade_samples(question: Question, texts: Sequence[SampledText]) -> SampledEvaluation:
-    """The evaluation of a question's texts, one at least, in the order of their numbers; by the gold that decides."""
+def grade_samples(gold: Fraction, texts: Sequence[SampledText]) -> SampledEvaluation:
+    """The evaluation of a question's texts, one at least, in the order of their numbers."""
     answers = [extract_answer(written.text) for written in texts]
-    gold, majority = Fraction(question.gold), majority_answer(answers)
+    majority = majority_answer(answers)
     return SampledEvaluation(
-        id=question.id,
         samples=len(texts),
         temperature=texts[0].temperature,
         right=answers.count(gold),
@@ -77,20 +68,4 @@ def grade_samples(question: Question, texts: Sequence[SampledText]) -> SampledEv
         majority=None if majority is None else canonical(majority),
         votes=0 if majority is None else answers.count(majority),
         correct=majority == gold,
-    )
-
-
-def sampled_metrics(records: Sequence[SampledEvaluation], confidence: float) -> SampledMetrics:
-    """Over the questions that decide, one at least, all of as many samples at one temperature."""
-    samples, right = records[0].samples, [record.right for record in records]
-    interval = mean_bootstrap_interval(right, samples, confidence)
-    texts = samples * len(records)
-    return SampledMetrics(
-        samples=samples,
-        temperature=records[0].temperature,
-        mean_accuracy=sum(right) / texts,
-        ci_low=interval.low,
-        ci_high=interval.high,
-        unparsed_share=sum(record.unparsed for record in records) / texts,
-        majority=accuracy_of([record.correct for record in records], confidence),
     )

@@ -9,33 +9,32 @@ from src.regime_w.verdict import MeanDifference, SampledVerdict, paired_verdict
 
 
 def sampled_verdict(
-    baseline: Sequence[SampledEvaluation],
-    coherence: Sequence[SampledEvaluation],
+    baseline: Mapping[str, SampledEvaluation],
+    coherence: Mapping[str, SampledEvaluation],
     alpha: float,
     confidence: float,
     family_of: Mapping[str, str],
 ) -> SampledVerdict:
-    """Compare the policies on the questions that decide, in whatever order.
+    """Compare the policies by question id, on the questions that decide.
 
     family_of  as `paired_verdict` takes it
     Raises ValueError where the two are not of the same questions, one at least, or not all of as many samples at one
     temperature, and as `paired_verdict` does.
     """
-    before, after = ({record.id: record for record in records} for records in (baseline, coherence))
     by_majority = paired_verdict(
-        {record.id: record.correct for record in baseline},
-        {record.id: record.correct for record in coherence},
+        {i: record.correct for i, record in baseline.items()},
+        {i: record.correct for i, record in coherence.items()},
         alpha,
         confidence,
         family_of=family_of,
     )
-    asked = {(record.samples, record.temperature) for record in (*baseline, *coherence)}
+    asked = {(record.samples, record.temperature) for record in (*baseline.values(), *coherence.values())}
     if len(asked) > 1:
         told = " and ".join(f"{samples} at temperature {temperature:g}" for samples, temperature in sorted(asked)[:3])
         raise ValueError(f"not all questions have as many samples at one temperature, but {told}")
     [(samples, temperature)] = asked
-    ids = sorted(before)
-    right_before, right_after = ([records[i].right for i in ids] for records in (before, after))
+    ids = sorted(baseline)
+    right_before, right_after = ([records[i].right for i in ids] for records in (baseline, coherence))
     families = [family_of[i] for i in ids if i in family_of]
     return SampledVerdict(
         samples=samples,

@@ -1,13 +1,14 @@
 """Stage `answer@baseline` and `answer@coherence`: texts for every test question, by the canonical prompt.
 
 Reads   data/test.jsonl, checkpoints/base, and for coherence checkpoints/dpo_coherence_lora
-Writes  outputs/<policy>_answers.jsonl   the greedy text of each question, a line each, questions in file order
-        outputs/<policy>_samples.jsonl   `answer.samples` sampled texts of each, likewise; empty for 0
+Writes  outputs/<policy>_answers.jsonl   the greedy text of each question and its `answer.samples` sampled ones, a line a
+                                         question, in file order
 Params  profile: answer, engine
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,8 +25,8 @@ from src.models.loading import loading
 from src.models.templates import Template, wrap_prompt
 from src.regime_w.arms import canonical_prompt
 from src.regime_w.questions import Question
-from src.regime_w.sampled_texts import SampledText, sample_seed
-from src.regime_w.texts import PolicyText
+from src.regime_w.sample_seed import sample_seed
+from src.regime_w.texts import PolicyText, SampledText
 from src.sources.test_set import read_test_set
 from src.stages import run_stage
 
@@ -57,15 +58,6 @@ class AnswerSettings:
             )
 
 
-@dataclass(frozen=True)
-class AskedSample:
-    """One of the sampled texts of a question as it is asked for."""
-
-    question: Question
-    sample: int
-    request: Request
-
-
 def ask_greedily(
     questions: Sequence[Question], template: Template, max_tokens: int, tokenizer: "PreTrainedTokenizerBase"
 ) -> list[Request]:
@@ -82,43 +74,37 @@ def ask_greedily(
     ]
 
 
-def ask_samples(
-    questions: Sequence[Question], template: Template, settings: AnswerSettings, tokenizer: "PreTrainedTokenizerBase"
-) -> list[AskedSample]:
-    """The requests of each question's samples, in the given order and by their numbers."""
+def ask_samples(greedy: Request, settings: AnswerSettings) -> list[Request]:
+    """The requests of a question's samples by their numbers, in the words of its greedy one, whose key is its id."""
     return [
-        AskedSample(
-            question,
-            sample,
-            Request(
-                key=f"{question.id}/sample {sample}",
-                prompt=wrap_prompt(canonical_prompt(question.question), template, tokenizer),
-                temperature=settings.temperature,
-                seed=sample_seed(question.id, sample),
-                max_tokens=settings.max_tokens,
-            ),
+        replace(
+            greedy,
+            key=f"{greedy.key}/sample {sample}",
+            temperature=settings.temperature,
+            seed=sample_seed(greedy.key, sample),
         )
-        for question in questions
         for sample in range(settings.samples)
     ]
 
 
-def policy_text(completion: Completion) -> PolicyText:
+def policy_text(greedy: Request, samples: Sequence[Request], completions: Mapping[str, Completion]) -> PolicyText:
     """The record of what the policy wrote for one question."""
+    written = completions[greedy.key]
     return PolicyText(
-        id=completion.key,
-        text=completion.text,
-        n_tokens=completion.n_tokens,
-        finish_reason=completion.finish_reason,
+        id=greedy.key,
+        text=written.text,
+        n_tokens=written.n_tokens,
+        finish_reason=written.finish_reason,
+        sampled=tuple(sampled_text(number, asked.temperature, completions[asked.key]) for number, asked in enumerate(samples))
+        or None,
     )
 
 
-def sampled_text(asked: AskedSample, completion: Completion) -> SampledText:
-    """The record of one of the sampled texts."""
+def sampled_text(sample: int, temperature: float, completion: Completion) -> SampledText:
+    """What is kept of one of the sampled texts."""
     return SampledText(
-        id=asked.question.id,
-        sample=asked.sample,
-        temperature=asked.request.temperature,
+        sample=sample,
+        temperature=temperature,
         text=completion.text,
         n_tokens=completion.n_tokens,
         finish_reason=completion.finish_reason,
@@ -139,15 +125,12 @@ def main() -> None:
 
     tokenizer = load_tokenizer(BASE)
     greedy = ask_greedily(questions, engine.template, settings.max_tokens, tokenizer)
-    sampled = ask_samples(questions, engine.template, settings, tokenizer)
+    sampled = [ask_samples(request, settings) for request in greedy]
     completions = answer_requests(
-        f"answer-{policy}", engine, greedy, BASE, ADAPTER_OF[policy], afterwards=[asked.request for asked in sampled]
+        f"answer-{policy}", engine, greedy, BASE, ADAPTER_OF[policy], afterwards=list(chain.from_iterable(sampled))
     )
-    write_records(
-        Path(f"outputs/{policy}_answers.jsonl"), PolicyText, (policy_text(completions[request.key]) for request in greedy)
-    )
-    samples = (sampled_text(asked, completions[asked.request.key]) for asked in sampled)
-    write_records(Path(f"outputs/{policy}_samples.jsonl"), SampledText, samples)
+    texts = (policy_text(request, samples, completions) for request, samples in zip(greedy, sampled, strict=True))
+    write_records(Path(f"outputs/{policy}_answers.jsonl"), PolicyText, texts)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Stage `compare`: is the coherence policy better than the baseline on the same questions?
 
 Reads   outputs/baseline_eval.jsonl, outputs/coherence_eval.jsonl
-        outputs/baseline_samples_eval.jsonl, outputs/coherence_samples_eval.jsonl
 Writes  metrics/verdict.json             the paired verdict, and that of the sampled texts where there are some
         outputs/changed_questions.jsonl  the questions fixed and broken, both texts side by side
         plots/accuracy.csv               accuracy of both with its interval, in percent
@@ -18,13 +17,11 @@ from src.core.params import load_section
 from src.core.records import read_records, write_metrics, write_records
 from src.regime_w.compare_settings import CompareSettings
 from src.regime_w.evaluation import Evaluation
-from src.regime_w.sampled import SampledEvaluation
 from src.regime_w.sampled_verdict import sampled_verdict
 from src.regime_w.verdict import ChangedQuestion, Comparison, RunVerdict, SampledVerdict, paired_verdict
 from src.stages import run_stage
 
 BASELINE, COHERENCE = Path("outputs/baseline_eval.jsonl"), Path("outputs/coherence_eval.jsonl")
-BASELINE_SAMPLES, COHERENCE_SAMPLES = Path("outputs/baseline_samples_eval.jsonl"), Path("outputs/coherence_samples_eval.jsonl")
 
 
 def check_same_questions(baseline: Sequence[Evaluation], coherence: Sequence[Evaluation]) -> None:
@@ -74,31 +71,29 @@ def comparison_of(
 
 
 def comparison_of_samples(
-    baseline: Sequence[SampledEvaluation],
-    coherence: Sequence[SampledEvaluation],
-    evaluations: Sequence[Evaluation],
-    settings: CompareSettings,
+    baseline: Sequence[Evaluation], coherence: Sequence[Evaluation], families: Mapping[str, str], settings: CompareSettings
 ) -> SampledVerdict | None:
-    """The comparison on those of the evaluations that decide; None where no policy was sampled.
+    """The comparison of the sampled texts, for evaluations of the same questions; None where no question was sampled.
 
-    InputError unless the samples are of the questions of the evaluations, in both policies as many and alike.
+    InputError unless all of those that decide were sampled, in both policies as many times at one temperature.
     """
-    if not baseline and not coherence:
+    decide = [evaluation for evaluation in (*baseline, *coherence) if evaluation.decides]
+    without = [evaluation.id for evaluation in decide if evaluation.sampled is None]
+    if len(without) == len(decide):
         return None
-    for path, records in ((BASELINE_SAMPLES, baseline), (COHERENCE_SAMPLES, coherence)):
-        found, wanted = {record.id for record in records}, {evaluation.id for evaluation in evaluations}
-        if found != wanted:
-            first = min(found ^ wanted)
-            raise InputError(
-                f"{path}: {len(found)} questions were sampled, and {len(wanted)} are in {BASELINE}; the first that is in one of "
-                f"them alone is {first!r}; run `dvc repro` for both"
-            )
-    decide = {evaluation.id for evaluation in evaluations if evaluation.decides}
-    before, after = ([record for record in records if record.id in decide] for records in (baseline, coherence))
+    if without:
+        raise InputError(
+            f"{BASELINE} and {COHERENCE}: {len(without)} of {len(decide)} evaluations have no samples, the first of question "
+            f"{without[0]}, though others have some: run `dvc repro` for both"
+        )
+    before, after = (
+        {one.id: one.sampled for one in evaluations if one.decides and one.sampled is not None}
+        for evaluations in (baseline, coherence)
+    )
     try:
-        return sampled_verdict(before, after, settings.alpha, settings.confidence, families_of(evaluations))
+        return sampled_verdict(before, after, settings.alpha, settings.confidence, families)
     except ValueError as error:
-        raise InputError(f"{BASELINE_SAMPLES} and {COHERENCE_SAMPLES}: {error}: run `dvc repro` for both") from error
+        raise InputError(f"{BASELINE} and {COHERENCE}: {error}: run `dvc repro` for both") from error
 
 
 def changed_questions(
@@ -144,8 +139,7 @@ def main() -> None:
     headline = comparison_of(correct_by_headline(baseline), correct_by_headline(coherence), families, settings)
     on_gsm8k = correct_by_gsm8k(baseline)
     gsm8k = comparison_of(on_gsm8k, correct_by_gsm8k(coherence), families, settings).verdict if on_gsm8k else None
-    before, after = (read_records(path, SampledEvaluation) for path in (BASELINE_SAMPLES, COHERENCE_SAMPLES))
-    sampled = comparison_of_samples(before, after, baseline, settings)
+    sampled = comparison_of_samples(baseline, coherence, families, settings)
     write_records(Path("outputs/changed_questions.jsonl"), ChangedQuestion, changed_questions(headline, baseline, coherence))
     write_metrics(Path("metrics/verdict.json"), RunVerdict(**vars(headline.verdict), gsm8k=gsm8k, sampled=sampled))
     write_accuracy(Path("plots/accuracy.csv"), headline)

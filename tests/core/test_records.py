@@ -1,7 +1,7 @@
 """Records and metrics at the door: what is written is read back, and what is broken is named by file, line and key."""
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from src.regime_w.evaluation import Evaluation
 from src.regime_w.preferences import Pair
 from src.regime_w.questions import Question
 from src.regime_w.sampled import SampledEvaluation
-from src.regime_w.sampled_texts import SampledText
 from src.regime_w.scoring import Rollout, ScoredTrajectory
 from src.regime_w.texts import PolicyText, Trajectory
 from src.training.pairs import TrainingPair
@@ -28,11 +27,14 @@ GOOD = {
     TrainingPair: TrainingPair(prompt="Solve: how many?", chosen="Answer: 2", rejected="Answer: 3"),
     PolicyText: builders.policy_text(),
     Evaluation: builders.evaluation(),
-    SampledText: SampledText("q1", 0, 0.35, "Answer: 2", 4, "stop"),
-    SampledEvaluation: SampledEvaluation("q1", 3, 0.35, right=2, unparsed=1, majority="2", votes=2, correct=True),
+}
+# Records with the optional key `sampled`, which holds a list of objects, and an object.
+SAMPLED = {
+    PolicyText: builders.policy_text(sampled=builders.sampled_texts("Answer: 2", "I see")),
+    Evaluation: builders.evaluation(sampled=SampledEvaluation(3, 0.35, 2, 1, "2", 2, True)),
 }
 MAY_STAND_TWICE = {TrainingPair}
-MAY_BE_EMPTY = {Pair, TrainingPair, SampledText, SampledEvaluation}
+MAY_BE_EMPTY = {Pair, TrainingPair}
 of_each_kind = pytest.mark.parametrize("kind", GOOD, ids=lambda kind: kind.__name__)
 
 
@@ -75,6 +77,31 @@ def test_a_line_has_the_keys_in_the_order_of_the_fields_and_no_optional_key_that
     write_records(path, Question, [builders.question(kind="sums")])
     expected = '{"id": "q1", "question": "How many?", "answer": "#### 2", "gold": "2", "kind": "sums"}\n'
     assert path.read_text() == expected
+
+
+@pytest.mark.parametrize("kind", SAMPLED)
+def test_an_optional_key_may_hold_objects_and_is_left_out_where_there_are_none(tmp_path, kind):
+    without_any, with_some = GOOD[kind], replace(SAMPLED[kind], id="q2")
+    path = tmp_path / "x.jsonl"
+    write_records(path, kind, [without_any, with_some])
+    assert read_records(path, kind) == [without_any, with_some]
+    first, second = (json.loads(line) for line in path.open())
+    assert second.keys() - first.keys() == {"sampled"} and second["sampled"] == to_json(with_some)["sampled"]
+    again = put(tmp_path, first | {"sampled": None}, second)
+    assert read_records(again, kind) == [without_any, with_some]
+
+
+@pytest.mark.parametrize("kind", SAMPLED)
+def test_a_fault_within_an_optional_key_is_found(tmp_path, kind):
+    inner, key = ("sampled[1]", "text") if kind is PolicyText else ("sampled", "right")
+    line = json.dumps(to_json(SAMPLED[kind]))
+    at = line.rindex(f'"{key}"')
+    twice = f'{line[:at]}"{key}": "x", {line[at:]}'
+    assert f":1: key {key!r} stands twice in one object" in refusal(put(tmp_path, twice.encode()), kind)
+    unknown = f'{line[:at]}"{key}s": 1, {line[at:]}'
+    assert f":1: key '{inner}.{key}s' is unknown" in refusal(put(tmp_path, unknown.encode()), kind)
+    other = f'{line[:at]}"{key}": {{}}, {line[line.index(",", at) + 1 :]}'
+    assert f":1: key '{inner}.{key}' is {{}}: it must be " in refusal(put(tmp_path, other.encode()), kind)
 
 
 def test_a_key_whose_value_may_be_null_is_written_all_the_same(tmp_path):

@@ -107,8 +107,8 @@ def record(path: str, number: int, **changes: Any) -> Break:
     return line(path, number, change)
 
 
-def metric(path: str, *keys: str | int, value: Any = LACKING) -> Break:
-    """A JSON file in which the value at those keys is another, or is gone."""
+def at(*keys: str | int, value: Any = LACKING) -> Callable[[bytes], bytes]:
+    """JSON in which the value at those keys is another, or is gone."""
 
     def change(content: bytes) -> bytes:
         root = inner = json.loads(content)
@@ -120,7 +120,12 @@ def metric(path: str, *keys: str | int, value: Any = LACKING) -> Break:
             inner[keys[-1]] = value
         return json.dumps(root).encode()
 
-    return changed(path, change)
+    return change
+
+
+def metric(path: str, *keys: str | int, value: Any = LACKING) -> Break:
+    """A JSON file in which the value at those keys is another, or is gone."""
+    return changed(path, at(*keys, value=value))
 
 
 @cache

@@ -57,18 +57,12 @@ LINES = [
     Lines("eval baseline", "outputs/baseline_answers.jsonl", "text", "data/test.jsonl"),
     Lines("eval coherence", "data/test.jsonl", "answer", "data/coherence_preferences.jsonl"),
     Lines("eval coherence", "outputs/coherence_answers.jsonl", "text", "outputs/coherence_eval.jsonl"),
-    Lines("eval baseline", "outputs/baseline_samples.jsonl", "text", "outputs/baseline_answers.jsonl", "is missing; add it"),
-    Lines("eval coherence", "outputs/coherence_samples.jsonl", "text", "data/test.jsonl", "is missing; add it"),
-    Lines("compare", "outputs/baseline_samples_eval.jsonl", "id", "outputs/baseline_eval.jsonl", "is missing; add it"),
-    Lines("compare", "outputs/coherence_samples_eval.jsonl", "id", "outputs/coherence_samples.jsonl", "is missing; add it"),
     Lines("compare", "outputs/baseline_eval.jsonl", "text", "data/test.jsonl"),
     Lines("compare", "outputs/coherence_eval.jsonl", "text", "data/train.jsonl"),
 ]
 REPAIR = "Repair the line, or run the stage"
-# Of a kind whose records may stand twice: training pairs alone.
+# Of a kind whose records may stand twice, and of which a file may hold none: training pairs alone.
 NO_IDENTITY = "data/training_pairs.jsonl"
-# Of a kind of which a file may hold none: no pair at all may be what a base gives, and no samples what a profile asks for.
-MAY_BE_EMPTY = (NO_IDENTITY, *(f"outputs/{p}_samples{of}.jsonl" for p in ("baseline", "coherence") for of in ("", "_eval")))
 
 
 def value(raw: bytes, key: str) -> Callable[[bytes], bytes]:
@@ -142,7 +136,7 @@ def lines_cases(lines: Lines) -> Iterator[Case]:
         lines.of_other_kind,
         NOT_READABLE,
     )
-    if path not in MAY_BE_EMPTY:
+    if path != NO_IDENTITY:  # no pair at all may be what a base gives
         yield case("an empty file", overwritten(path, b""), "is empty", "run the stage that writes it again", None)
 
 
@@ -174,18 +168,6 @@ def value_cases() -> Iterator[Case]:
     yield case("eval coherence", answers, "n_tokens", -1, f"key 'n_tokens' is -1: {not_less_0}")
     yield case("eval coherence", answers, "n_tokens", 2**63, "key 'n_tokens' is 9223372036854775808: it must be less than")
     yield case("eval coherence", answers, "finish_reason", "eos", f"key 'finish_reason' is 'eos': {ends}")
-    samples, sampled = "outputs/coherence_samples.jsonl", "outputs/coherence_samples_eval.jsonl"
-    yield case("eval coherence", samples, "sample", -1, f"key 'sample' is -1: {not_less_0}")
-    yield case("eval coherence", samples, "sample", 1.0, f"key 'sample' is 1.0: {integer}")
-    yield case("eval coherence", samples, "temperature", 0, "key 'temperature' is 0: it must be greater than 0")
-    yield case("eval coherence", samples, "temperature", "0.35", f"key 'temperature' is '0.35': {number}")
-    yield case("eval coherence", samples, "finish_reason", "eos", f"key 'finish_reason' is 'eos': {ends}")
-    yield case("compare", sampled, "samples", 0, "key 'samples' is 0: it must be greater than or equal to 1")
-    yield case("compare", sampled, "right", 9, "it is refused: 2 samples, ")
-    yield case("compare", sampled, "unparsed", 9, "it is refused: 2 samples, 9 of them unparsed, cannot give")
-    yield case("compare", sampled, "majority", "not a number that has votes", "it is refused: majority not a number")
-    yield case("compare", sampled, "correct", True, "it is refused: the majority has 0 votes and is correct")
-    yield case("compare", sampled, "correct", "no", f"key 'correct' is 'no': {boolean}")
     yield case("rollouts", trajectories, "arm_name", "wolfram_4", "key 'arm_name' is 'wolfram_4': it must be 'wolfram_0'")
     yield case("rollouts", trajectories, "arm_name", ["wolfram_1"], "key 'arm_name' is ['wolfram_1']: it must be")
     yield case("rollouts", trajectories, "seed", 42.5, f"key 'seed' is 42.5: {integer}")
@@ -326,7 +308,6 @@ def files_that_do_not_fit() -> Iterator[Case]:
             "no question is in GSM8K-Platinum",
             "dvc repro data",
         )
-    yield from samples_that_do_not_fit(shortened, rerun)
     answers, test = "outputs/coherence_answers.jsonl", "data/test.jsonl"
     ask_again = "run `dvc repro"
     yield Case("an answer is missing", "eval coherence", shortened(answers), answers, "sandbox-test-00002", ask_again)
@@ -364,23 +345,6 @@ def files_that_do_not_fit() -> Iterator[Case]:
     yield Case("a pair of one text", "train", same, pairs, "chosen and rejected are the same text", "dvc repro prefs")
     begin = changed(pairs, lambda content: b"".join(json_lines_with(content, lambda r: r | {"prompt": "<s>" + r["prompt"]})))
     yield Case("a prompt with its begin token", "train", begin, pairs, "begin token '<s>' twice", "engine.template")
-
-
-def samples_that_do_not_fit(shortened: Callable[[str], Break], rerun: str) -> Iterator[Case]:
-    samples, again = "outputs/coherence_samples.jsonl", "run `dvc repro answer@coherence`"
-    one, other = "outputs/baseline_samples_eval.jsonl", "outputs/coherence_samples_eval.jsonl"
-    fewer = changed(samples, lambda content: b"".join(content.splitlines(True)[:-2]))
-    yield Case("a question without samples", "eval coherence", fewer, samples, "1 questions of data/test.jsonl have no", again)
-    yield Case("a sample is missing", "eval coherence", shortened(samples), samples, "has 1 samples, not those of", again)
-    yield Case("a sample of another number", "eval coherence", record(samples, 4, sample=5), samples, "numbers 0 to 1", again)
-    hotter = record(samples, 4, temperature=0.5)
-    yield Case("a hotter sample", "eval coherence", hotter, samples, "was sampled at temperature 0.5, others at", again)
-    stranger = both(record(samples, 1, id="x"), record(samples, 2, id="x"))
-    yield Case("samples of no question", "eval coherence", stranger, samples, "have no text", again)
-    yield Case("samples of fewer questions", "compare", shortened(other), other, "2 questions were sampled, and 3", rerun)
-    yield Case("one policy without samples", "compare", overwritten(other, b""), other, "0 questions were sampled", rerun)
-    hot = changed(one, partial(json_lines, temperature=0.5))
-    yield Case("policies sampled at two temperatures", "compare", hot, one, "2 at temperature 0.35 and 2 at temp", rerun)
 
 
 def json_lines_with(content: bytes, change: Callable[[dict], dict]) -> list[bytes]:

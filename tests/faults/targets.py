@@ -24,8 +24,6 @@ from src.regime_w.evaluation import Evaluation
 from src.regime_w.preferences import Pair
 from src.regime_w.questions import Question
 from src.regime_w.reading import tokens
-from src.regime_w.sampled import SampledEvaluation
-from src.regime_w.sampled_texts import SampledText
 from src.regime_w.scoring import GUIDE_SETTINGS, Rollout, score_question
 from src.regime_w.texts import PolicyText, Trajectory
 from src.regime_w.verdict import ChangedQuestion
@@ -34,9 +32,7 @@ from src.training.dpo_settings import DpoSettings
 from src.training.pairs import TrainingPair
 from tests.profiles import PROFILE
 
-KINDS = (
-    Question, Trajectory, Rollout, Pair, TrainingPair, PolicyText, Evaluation, ChangedQuestion, SampledText, SampledEvaluation,
-)  # fmt: skip
+KINDS = (Question, Trajectory, Rollout, Pair, TrainingPair, PolicyText, Evaluation, ChangedQuestion)
 PARAMS = {section.name: section.shape for section in PARAMS_SECTIONS}
 PROFILE_SHAPES = {section.name: section.shape for section in PROFILE_SECTIONS}
 # The shipped profiles, and that of the tests, which overrides values of `dpo`.

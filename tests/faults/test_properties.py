@@ -25,8 +25,6 @@ from src.regime_w.evaluation import Evaluation
 from src.regime_w.preferences import Pair
 from src.regime_w.questions import Question
 from src.regime_w.reading import tokens
-from src.regime_w.sampled import SampledEvaluation
-from src.regime_w.sampled_texts import SampledText
 from src.regime_w.scoring import Rollout
 from src.regime_w.texts import PolicyText, Trajectory
 from src.regime_w.verdict import ChangedQuestion
@@ -253,12 +251,16 @@ SCORED |= {"end": SHARE, "cf": SHARE} | dict.fromkeys(("path", "quality", "rewar
 ELEVEN = st.tuples(*(st.fixed_dictionaries({"arm_name": st.just(name)} | SCORED) for name in ARM_NAMES)).map(list)
 
 
-def sampled_evaluation(identity: str, temperature: float, answers: list[str | None]) -> dict:
+def sampled_texts(temperature: float, written: list[dict]) -> list[dict]:
+    """Of a question, as many as are written."""
+    return [{"sample": number, "temperature": temperature} | one for number, one in enumerate(written)]
+
+
+def sampled_evaluation(temperature: float, answers: list[str | None]) -> dict:
     """What a question's texts with these answers come to where the gold is 2 and a tie goes to the 3."""
     votes = {answer: answers.count(answer) for answer in ("3", "2") if answer in answers}
     majority = max(votes, key=votes.__getitem__, default=None)
     return {
-        "id": identity,
         "samples": len(answers),
         "temperature": temperature,
         "right": votes.get("2", 0),
@@ -269,6 +271,9 @@ def sampled_evaluation(identity: str, temperature: float, answers: list[str | No
     }
 
 
+TEMPERATURE = st.floats(1e-300, 1e300)
+SAMPLED_TEXTS = st.builds(sampled_texts, TEMPERATURE, st.lists(st.fixed_dictionaries(WRITTEN), min_size=1, max_size=4))
+GRADED_SAMPLES = st.builds(sampled_evaluation, TEMPERATURE, st.lists(st.sampled_from(["2", "3", None]), min_size=1, max_size=9))
 # Records as JSON has them.
 RECORDS = {
     Question: st.fixed_dictionaries(
@@ -286,17 +291,14 @@ RECORDS = {
         | {"chosen_reward": NUMBER, "rejected_reward": NUMBER}
     ),
     TrainingPair: st.fixed_dictionaries({"prompt": FILLED, "chosen": TEXT, "rejected": TEXT}),
-    PolicyText: st.fixed_dictionaries({"id": FILLED} | WRITTEN),
+    PolicyText: st.fixed_dictionaries({"id": FILLED} | WRITTEN, optional={"sampled": SAMPLED_TEXTS}),
     Evaluation: st.fixed_dictionaries(
-        {"id": FILLED, "question": FILLED, "gold": GOLD, "answer": st.none() | TEXT, "correct": st.booleans()} | WRITTEN
+        {"id": FILLED, "question": FILLED, "gold": GOLD, "answer": st.none() | TEXT, "correct": st.booleans()} | WRITTEN,
+        optional={"sampled": GRADED_SAMPLES},
     ),
     ChangedQuestion: st.fixed_dictionaries(
         {"id": FILLED, "change": st.sampled_from(["fixed", "broken"]), "question": FILLED, "gold": GOLD}
         | {"baseline_text": TEXT, "coherence_text": TEXT}
-    ),
-    SampledText: st.fixed_dictionaries({"id": FILLED, "sample": COUNT, "temperature": st.floats(1e-300, 1e300)} | WRITTEN),
-    SampledEvaluation: st.builds(
-        sampled_evaluation, FILLED, st.floats(1e-300, 1e300), st.lists(st.sampled_from(["2", "3", None]), min_size=1, max_size=9)
     ),
 }
 JSON_VALUES = st.recursive(

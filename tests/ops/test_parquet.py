@@ -1,6 +1,6 @@
 """Parquet: typed columns, and the same records when they are read back."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -11,14 +11,16 @@ from src.core.shapes import check_value
 from src.ops import parquet
 from src.ops.export import RECORD_FILES
 from src.ops.parquet import schema_of, write_parquet
+from src.regime_w.evaluation import Evaluation
 from src.regime_w.preferences import Pair
 from src.regime_w.questions import Question
+from src.regime_w.sampled import SampledEvaluation
 from src.regime_w.scoring import Rollout
 from src.regime_w.texts import PolicyText, Trajectory
 from src.regime_w.verdict import ChangedQuestion
 from src.training.pairs import TrainingPair
 from tests.ops.small_records import TEST, evaluations, small_pair, small_rollout
-from tests.regime_w.builders import policy_text, trajectory
+from tests.regime_w.builders import policy_text, sampled_texts, trajectory
 from tests.stages.small_run import NUTS, PENS
 
 ODD = "½ \x1b[2J\u2028 \U0001f600\n"
@@ -29,10 +31,12 @@ RECORDS: dict[str, list[Any]] = {
     "regime_w_rollouts": [small_rollout()],
     "coherence_preferences": [small_pair()],
     "training_pairs": [TrainingPair("How many?", "5", ODD)],
-    "baseline_answers": [policy_text(ODD)],
+    "baseline_answers": [policy_text(ODD), policy_text(id="q2", sampled=sampled_texts(ODD, "Answer: 2"))],
     "coherence_answers": [policy_text()],
     "baseline_eval": evaluations("baseline"),
-    "coherence_eval": evaluations("coherence"),
+    "coherence_eval": [
+        replace(one, sampled=SampledEvaluation(2, 0.35, 0, 2, None, 0, False)) for one in evaluations("coherence")
+    ],
     "changed_questions": [ChangedQuestion("q", "fixed", "How many?", "5", ODD, "")],
 }
 
@@ -59,6 +63,7 @@ def test_columns_have_the_types_of_the_fields():
     assert (schema.field("seed").type, schema.field("temperature").type) == (pa.int64(), pa.float64())
     assert schema.field("arm_name").type == pa.string() and not schema.field("text").nullable
     assert schema_of(Question).field("kind").nullable and schema_of(Question).field("in_platinum").type == pa.bool_()
+    assert schema_of(Evaluation).field("sampled").nullable and schema_of(PolicyText).field("sampled").nullable
     trajectories = schema_of(Rollout).field("trajectories").type
     assert pa.types.is_list(trajectories) and trajectories.value_type.field("reward").type == pa.float64()
 

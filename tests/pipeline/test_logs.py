@@ -18,9 +18,8 @@ STAGES = (
     "settings", "doctor", "data", "base", "sample", "rollouts", "prefs",
     "train", "answer@baseline", "answer@coherence", "eval@baseline", "eval@coherence", "compare", "report",
 )  # fmt: skip
-# Lines of DVC itself; it warns of the files of sampled answers, which are empty where a profile asks for none.
+# Lines of DVC itself.
 OF_DVC = re.compile(
-    r"|WARNING: 'outputs/\w+_samples(_eval)?\.jsonl' is empty\."
     r"|> exec python .*|(Generating|Updating) lock file 'dvc.lock'|Use `dvc push` to send your updates to remote storage\."
 )
 NOISE = re.compile(r"[\r\x1b\x08]|\d%\||it/s|█")

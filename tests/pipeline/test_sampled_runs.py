@@ -11,8 +11,8 @@ import pytest
 
 from src.core.journal import read_pieces
 from src.core.records import read_metrics, read_records
-from src.regime_w.sampled import SampledEvaluation
-from src.regime_w.sampled_texts import SampledText
+from src.regime_w.evaluation import Evaluation
+from src.regime_w.texts import PolicyText
 from src.regime_w.verdict import RunVerdict
 
 pytestmark = pytest.mark.slow
@@ -43,21 +43,24 @@ def kept_texts(repository: Path) -> int:
     return sum(len(read_pieces(path).pieces) for path in (repository / ".work/answer-baseline").glob("*/texts.jsonl"))
 
 
-def test_what_is_of_the_greedy_texts_has_the_bytes_of_a_run_without_samples(sampled, finished):
-    names = [f"outputs/{policy}_{kind}.jsonl" for policy in POLICIES for kind in ("answers", "eval")]
-    names += ["outputs/changed_questions.jsonl", "plots/accuracy.csv", "metrics/criteria.json"]
+def test_what_is_of_the_greedy_texts_is_that_of_a_run_without_samples(sampled, finished):
+    for name in (f"outputs/{policy}_{kind}.jsonl" for policy in POLICIES for kind in ("answers", "eval")):
+        before, after = ([json.loads(line) for line in (folder / name).open()] for folder in (finished[0], sampled))
+        assert all(one.pop("sampled") for one in after) and after == before
+    names = ["outputs/changed_questions.jsonl", "plots/accuracy.csv", "metrics/criteria.json"]
     assert content(sampled, *names) == content(finished[0], *names)
     for name in (*POLICIES, "verdict"):
         before, after = (json.loads((folder / f"metrics/{name}.json").read_text()) for folder in (finished[0], sampled))
         assert after.pop("sampled")["samples"] == SAMPLES and after == before
-    assert content(finished[0], *(f"outputs/{policy}_samples.jsonl" for policy in POLICIES)) == [b"", b""]
 
 
 def test_the_samples_reach_the_verdict_and_the_report(sampled):
     for policy in POLICIES:
-        texts = read_records(sampled / f"outputs/{policy}_samples.jsonl", SampledText)
-        graded = read_records(sampled / f"outputs/{policy}_samples_eval.jsonl", SampledEvaluation)
-        assert len(texts) == QUESTIONS * SAMPLES and [one.samples for one in graded] == [SAMPLES] * QUESTIONS
+        texts = read_records(sampled / f"outputs/{policy}_answers.jsonl", PolicyText)
+        evaluations = read_records(sampled / f"outputs/{policy}_eval.jsonl", Evaluation)
+        assert [len(one.sampled or ()) for one in texts] == [SAMPLES] * QUESTIONS
+        graded = [one.sampled for one in evaluations if one.sampled is not None]
+        assert [one.samples for one in graded] == [SAMPLES] * QUESTIONS
     found = read_metrics(sampled / "metrics/verdict.json", RunVerdict).sampled
     assert found is not None and (found.samples, found.temperature, found.majority.questions) == (SAMPLES, 0.35, QUESTIONS)
     accuracy = sum(one.right for one in graded) / (QUESTIONS * SAMPLES)
@@ -67,12 +70,11 @@ def test_the_samples_reach_the_verdict_and_the_report(sampled):
 
 
 def test_a_stage_that_is_killed_among_the_samples_gives_the_same_bytes(sampled, environment):
-    names = ("outputs/baseline_answers.jsonl", "outputs/baseline_samples.jsonl")
-    right = content(sampled, *names)
+    answers = sampled / "outputs/baseline_answers.jsonl"
+    right = answers.read_bytes()
     set_profile(sampled, "batch_size: 64\n  workers", "batch_size: 4\n  workers")  # so that there is a middle
     shutil.rmtree(sampled / ".work/answer-baseline")
-    for name in names:
-        (sampled / name).unlink()
+    answers.unlink()
     command = [sys.executable, "-m", "src.stages.answer", "baseline"]
     stage = subprocess.Popen(command, cwd=sampled, env=environment, stdout=subprocess.DEVNULL)
     while kept_texts(sampled) < QUESTIONS + 10:
@@ -81,11 +83,11 @@ def test_a_stage_that_is_killed_among_the_samples_gives_the_same_bytes(sampled, 
     stage.kill()
     stage.wait()
     kept = kept_texts(sampled)
-    assert QUESTIONS < kept < QUESTIONS * (1 + SAMPLES) and not any((sampled / name).exists() for name in names)
+    assert QUESTIONS < kept < QUESTIONS * (1 + SAMPLES) and not answers.exists()
     [journal] = (sampled / ".work/answer-baseline").glob("*/texts.jsonl")
     before = journal.read_bytes()
     subprocess.run(command, cwd=sampled, env=environment, check=True, stdout=subprocess.DEVNULL)
-    assert content(sampled, *names) == right
+    assert answers.read_bytes() == right
     assert journal.read_bytes().startswith(before) and kept_texts(sampled) == QUESTIONS * (1 + SAMPLES)
     set_profile(sampled, "batch_size: 4\n  workers", "batch_size: 64\n  workers")
 
@@ -95,10 +97,11 @@ def test_fewer_samples_ask_nothing_and_none_are_as_before(sampled, finished, run
     before = [journal.read_bytes() for journal in journals]
     set_profile(sampled, f"samples: {SAMPLES}", "samples: 1")
     run(sampled, "dvc", "repro")
-    texts = read_records(sampled / "outputs/coherence_samples.jsonl", SampledText)
-    assert [one.sample for one in texts] == [0] * QUESTIONS
+    texts = read_records(sampled / "outputs/coherence_answers.jsonl", PolicyText)
+    assert [len(one.sampled or ()) for one in texts] == [1] * QUESTIONS
     set_profile(sampled, "samples: 1", "samples: 0")
     run(sampled, "dvc", "repro")
     assert [journal.read_bytes() for journal in journals] == before
-    names = ("report.md", "metrics/verdict.json", "metrics/baseline.json", "outputs/coherence_samples_eval.jsonl")
+    names = ("report.md", "metrics/verdict.json", "metrics/baseline.json")
+    names += tuple(f"outputs/{policy}_{kind}.jsonl" for policy in POLICIES for kind in ("answers", "eval"))
     assert content(sampled, *names) == content(finished[0], *names)

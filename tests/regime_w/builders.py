@@ -11,7 +11,7 @@ from src.regime_w.questions import Question
 from src.regime_w.rounds import Round
 from src.regime_w.scoring import Rollout, ScoredTrajectory
 from src.regime_w.signals import Over, Signal, SignalWorth
-from src.regime_w.texts import PolicyText, Trajectory
+from src.regime_w.texts import PolicyText, SampledText, Trajectory
 from src.regime_w.verdict import RunVerdict, paired_verdict
 
 # What `make evidence` leaves before its first cell.
@@ -101,6 +101,11 @@ def pair(**values: Any) -> Pair:
 
 def policy_text(text: str = "Answer: 2", **values: Any) -> PolicyText:
     return PolicyText(**({"id": "q1", "text": text, "n_tokens": 4, "finish_reason": "stop"} | values))
+
+
+def sampled_texts(*written: str, temperature: float = 0.35) -> tuple[SampledText, ...]:
+    """A question's texts in the order of their numbers."""
+    return tuple(SampledText(number, temperature, text, 4, "stop") for number, text in enumerate(written))
 
 
 def evaluation(**values: Any) -> Evaluation:

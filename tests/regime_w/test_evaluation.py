@@ -1,14 +1,25 @@
 """Grading: no answer is never correct, either gold is asked, and the figures are counted by hand."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
+from fractions import Fraction
 
 import pytest
 
 from src.core.records import read_records, to_json, write_records
-from src.regime_w.evaluation import Accuracy, Evaluation, EvaluationMetrics, accuracy_of, evaluation_metrics, grade
-from src.regime_w.statistics import wilson_interval
+from src.regime_w.evaluation import (
+    Accuracy,
+    Evaluation,
+    EvaluationMetrics,
+    accuracy_of,
+    evaluation_metrics,
+    grade,
+    sampled_metrics,
+)
+from src.regime_w.sampled import SampledEvaluation, grade_samples
+from src.regime_w.statistics import mean_bootstrap_interval, wilson_interval
 from src.regime_w.texts import PolicyText
-from tests.regime_w.builders import evaluation, policy_text, question
+from tests.regime_w.builders import evaluation, policy_text, question, sampled_texts
 
 
 def graded(text: str, number: int = 0, **values) -> Evaluation:
@@ -155,3 +166,48 @@ def test_neither_the_order_nor_the_confidence_moves_a_count():
     bounds = ("ci_low", "ci_high", "gsm8k")
     without_bounds = [{key: value for key, value in asdict(metrics).items() if key not in bounds} for metrics in (wide, narrow)]
     assert without_bounds[0] == without_bounds[1]
+
+
+# --- the figures of sampled texts ---
+
+
+def of(marks: Sequence[tuple[int, int, bool]]) -> list[SampledEvaluation]:
+    """Of four texts a question: how many are right, how many unparsed, and whether the majority is right."""
+    found = []
+    for right, unparsed, correct in marks:
+        majority, votes = ("2", right) if correct else ("3", 4 - unparsed - right)
+        found.append(SampledEvaluation(4, 0.35, right, unparsed, majority if votes else None, votes, correct))
+    return found
+
+
+def test_the_figures_are_counted_over_texts_and_over_questions():
+    records = of([(4, 0, True), (2, 1, True), (1, 1, False), (0, 4, False), (3, 1, True)])
+    found = sampled_metrics(records, 0.9)
+    assert (found.samples, found.temperature, found.mean_accuracy, found.unparsed_share) == (4, 0.35, 10 / 20, 7 / 20)
+    assert (found.ci_low, found.ci_high) == mean_bootstrap_interval([4, 2, 1, 0, 3], 4, 0.9)
+    assert found.majority == Accuracy(3 / 5, *wilson_interval(3, 5, 0.9), correct=3, questions=5)
+
+
+def test_one_sample_a_question_is_its_own_majority():
+    records = [grade(question(id=f"q{n}"), policy_text(sampled=sampled_texts(f"Answer: {n}"))) for n in range(1, 5)]
+    found = evaluation_metrics(records, 0.95).sampled
+    assert found is not None and found.samples == 1
+    assert found.mean_accuracy == found.majority.accuracy == 1 / 4
+
+
+def test_sampled_texts_are_graded_by_the_gold_that_decides_and_leave_all_else_as_it_was():
+    asked = question("2", gsm8k_gold="3", in_platinum=True)
+    texts = sampled_texts("Answer: 3", "Answer: 2.0", "#### 2")
+    found = grade(asked, policy_text(sampled=texts))
+    assert found.sampled == grade_samples(Fraction(2), texts) and found.sampled.correct
+    assert replace(found, sampled=None) == grade(asked, policy_text())
+
+
+def test_the_figures_are_of_the_questions_that_decide():
+    values = [{"gsm8k_gold": "2", "in_platinum": kept} for kept in (True, False, True)]
+    every = [grade(question("2", **of_one), policy_text(sampled=sampled_texts("Answer: 2", "no"))) for of_one in values]
+    found = evaluation_metrics(every, 0.95)
+    assert found.sampled == sampled_metrics([one.sampled for one in every if one.sampled and one.decides], 0.95)
+    assert found.sampled.majority.questions == 2
+    without = evaluation_metrics([replace(one, sampled=None) for one in every], 0.95)
+    assert without.sampled is None and replace(found, sampled=None) == without

@@ -12,18 +12,18 @@ from src.regime_w.statistics import mean_bootstrap_interval
 from src.regime_w.verdict import SampledVerdict, paired_verdict
 
 
-def graded(samples: int, right: Sequence[int]) -> list[SampledEvaluation]:
+def graded(samples: int, right: Sequence[int]) -> dict[str, SampledEvaluation]:
     """Of texts that all have an answer, the wrong ones the same; a tie is wrong."""
-    return [
-        SampledEvaluation(f"q{n:02}", samples, 0.35, r, 0, "2" if 2 * r > samples else "3", max(r, samples - r), 2 * r > samples)
+    return {
+        f"q{n:02}": SampledEvaluation(samples, 0.35, r, 0, "2" if 2 * r > samples else "3", max(r, samples - r), 2 * r > samples)
         for n, r in enumerate(right)
-    ]
+    }
 
 
 BEFORE, AFTER = [0, 0, 1, 1, 2, 2, 3, 4, 4, 4], [1, 2, 1, 4, 2, 4, 4, 4, 3, 4]
 
 
-def compare(before: list[SampledEvaluation], after: list[SampledEvaluation], **families: str) -> SampledVerdict:
+def compare(before: dict[str, SampledEvaluation], after: dict[str, SampledEvaluation], **families: str) -> SampledVerdict:
     return sampled_verdict(before, after, 0.05, 0.95, families)
 
 
@@ -58,7 +58,7 @@ def test_of_one_text_a_question_both_are_the_comparison_of_single_texts():
 def test_the_order_of_the_records_is_no_matter_and_families_go_by_id():
     families = {f"q{n:02}": name for n, name in enumerate("aabbbccccc")}
     found = compare(graded(4, BEFORE), graded(4, AFTER), **families)
-    assert found == compare(graded(4, BEFORE)[::-1], graded(4, AFTER), **families)
+    assert found == compare(dict(reversed(graded(4, BEFORE).items())), graded(4, AFTER), **families)
     wanted = bootstrap_over_families([1, 2, 0, 3, 0, 2, 1, 0, -1, 0], list(families.values()), 0.95, 4).interval
     assert (found.mean.family_ci_low, found.mean.family_ci_high) == wanted
     assert replace(found.mean, family_ci_low=None, family_ci_high=None) == compare(graded(4, BEFORE), graded(4, AFTER)).mean
@@ -72,10 +72,14 @@ def test_all_of_one_family_have_no_interval_over_families():
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
-        ([], [], "no questions to compare"),
+        ({}, {}, "no questions to compare"),
         (graded(4, BEFORE), graded(4, AFTER[:-1]), "1 only in baseline: q09"),
         (graded(4, BEFORE), graded(5, AFTER), "but 4 at temperature 0.35 and 5 at temperature 0.35"),
-        (graded(4, BEFORE), [replace(one, temperature=1.0) for one in graded(4, AFTER)], "0.35 and 4 at temperature 1"),
+        (
+            graded(4, BEFORE),
+            {i: replace(one, temperature=1.0) for i, one in graded(4, AFTER).items()},
+            "0.35 and 4 at temperature 1",
+        ),
     ],
 )
 def test_what_was_sampled_otherwise_is_refused(before, after, message):

@@ -15,8 +15,8 @@ from src.engines.interface import Request
 from src.engines.transformers_engine import TransformersEngine
 from src.regime_w.arms import canonical_prompt
 from src.regime_w.questions import Question
-from src.regime_w.sampled_texts import SampledText, sample_seed
-from src.regime_w.texts import PolicyText
+from src.regime_w.sample_seed import sample_seed
+from src.regime_w.texts import PolicyText, SampledText
 from src.stages import answer
 from tests.profiles import profile_text
 
@@ -46,6 +46,11 @@ def run(monkeypatch: pytest.MonkeyPatch, policy: str) -> list[PolicyText]:
     return read_records(Path(f"outputs/{policy}_answers.jsonl"), PolicyText)
 
 
+def alone(written: list[PolicyText]) -> list[PolicyText]:
+    """Without their sampled texts."""
+    return [replace(one, sampled=None) for one in written]
+
+
 def greedy_texts(engine: TransformersEngine, questions: list[Question]) -> list[PolicyText]:
     requests = [Request(q.id, canonical_prompt(q.question) + "\n\n", 0.0, 0, 9) for q in questions]
     wrote = {c.key: c for c in engine.generate(requests)}
@@ -54,9 +59,9 @@ def greedy_texts(engine: TransformersEngine, questions: list[Question]) -> list[
 
 def test_each_policy_writes_its_own_greedy_texts(folder, checkpoint, questions, monkeypatch):
     baseline, coherence = run(monkeypatch, "baseline"), run(monkeypatch, "coherence")
-    assert baseline == greedy_texts(TransformersEngine(checkpoint, 3), questions[:6])
+    assert alone(baseline) == greedy_texts(TransformersEngine(checkpoint, 3), questions[:6])
     tuned = TransformersEngine(checkpoint, 3, adapter_folder=folder / "checkpoints/dpo_coherence_lora")
-    assert coherence == greedy_texts(tuned, questions[:6])
+    assert alone(coherence) == greedy_texts(tuned, questions[:6])
     assert all(one.text != other.text for one, other in zip(baseline, coherence, strict=True))
 
 
@@ -92,43 +97,40 @@ def set_answer(folder: Path, **values: float) -> None:
     (folder / "profiles/test.yaml").write_text(profile_text(profile))
 
 
-def samples_of(policy: str) -> list[SampledText]:
-    return read_records(Path(f"outputs/{policy}_samples.jsonl"), SampledText)
+def samples_of(written: list[PolicyText]) -> list[SampledText]:
+    """Of all questions, those of a question by their numbers."""
+    return [one for of_one in written for one in of_one.sampled or ()]
 
 
 def test_each_question_has_its_samples_and_the_greedy_texts_are_those_without(folder, questions, checkpoint, monkeypatch):
-    run(monkeypatch, "baseline")
-    greedy = Path("outputs/baseline_answers.jsonl").read_bytes()
-    samples = samples_of("baseline")
-    assert [(one.id, one.sample) for one in samples] == [(q.id, number) for q in questions[:6] for number in range(3)]
+    written = run(monkeypatch, "baseline")
+    assert [one.id for one in written] == [q.id for q in questions[:6]]
+    samples = samples_of(written)
+    assert [one.sample for one in samples] == [*range(3)] * 6
     assert {one.temperature for one in samples} == {0.7} and len({one.text for one in samples}) > 12
     requests = [
         Request(f"{q.id} {n}", canonical_prompt(q.question) + "\n\n", 0.7, sample_seed(q.id, n), 9)
         for q in questions[:6]
         for n in range(3)
     ]
-    alone = {c.key: c.text for request in requests for c in TransformersEngine(checkpoint, 1).generate([request])}
-    assert [one.text for one in samples] == [alone[request.key] for request in requests]
+    texts = {c.key: c.text for request in requests for c in TransformersEngine(checkpoint, 1).generate([request])}
+    assert [one.text for one in samples] == [texts[request.key] for request in requests]
     shutil.rmtree(".work")
     set_answer(folder, samples=0)
-    run(monkeypatch, "baseline")
-    assert Path("outputs/baseline_answers.jsonl").read_bytes() == greedy
-    assert Path("outputs/baseline_samples.jsonl").read_bytes() == b""
+    assert run(monkeypatch, "baseline") == alone(written)
+    assert "sampled" not in Path("outputs/baseline_answers.jsonl").read_text()
 
 
 def test_more_samples_keep_the_earlier_ones_and_ask_the_new_ones_alone(folder, monkeypatch):
-    run(monkeypatch, "coherence")
-    earlier = samples_of("coherence")
+    earlier = samples_of(run(monkeypatch, "coherence"))
     asked = []
     generate = TransformersEngine.generate
     monkeypatch.setattr(TransformersEngine, "generate", lambda engine, given: asked.extend(given) or generate(engine, given))
     set_answer(folder, samples=5, temperature=0.7)
-    run(monkeypatch, "coherence")
-    assert [one for one in samples_of("coherence") if one.sample < 3] == earlier
+    assert [one for one in samples_of(run(monkeypatch, "coherence")) if one.sample < 3] == earlier
     assert len(asked) == 6 * 2 and all(request.temperature == 0.7 for request in asked)
     set_answer(folder, samples=2, temperature=0.7)
-    run(monkeypatch, "coherence")
-    assert samples_of("coherence") == [one for one in earlier if one.sample < 2] and len(asked) == 6 * 2
+    assert samples_of(run(monkeypatch, "coherence")) == [one for one in earlier if one.sample < 2] and len(asked) == 6 * 2
 
 
 def test_both_policies_draw_by_the_same_seeds_whatever_the_run_s_seed(folder, monkeypatch):

@@ -28,11 +28,9 @@ BASELINE = evaluation("baseline", *[False] * 8, True, True)
 COHERENCE = evaluation("coherence", *[True] * 8, False, True)
 
 
-def run_compare(folder: Path, monkeypatch, baseline=BASELINE, coherence=COHERENCE, samples=((), ()), **params) -> RunVerdict:
+def run_compare(folder: Path, monkeypatch, baseline=BASELINE, coherence=COHERENCE, **params) -> RunVerdict:
     write_records(folder / "outputs/baseline_eval.jsonl", Evaluation, baseline)
     write_records(folder / "outputs/coherence_eval.jsonl", Evaluation, coherence)
-    for policy, records in zip(("baseline", "coherence"), samples, strict=True):
-        write_records(folder / f"outputs/{policy}_samples_eval.jsonl", SampledEvaluation, records)
     run(compare.main, folder, monkeypatch, **params)
     return read_metrics(folder / "metrics/verdict.json", RunVerdict)
 
@@ -136,14 +134,14 @@ def test_evaluations_that_do_not_fit_are_refused_and_nothing_is_written(tmp_path
 # --- sampled texts ---
 
 
-def graded(*right: int) -> list[SampledEvaluation]:
-    """Of four texts a question, all with an answer and all wrong ones alike."""
-    return [
-        SampledEvaluation(f"test-{n}", 4, 0.35, r, 0, "5" if r > 1 else "4", max(r, 4 - r), r > 1) for n, r in enumerate(right)
-    ]
+def sampled(evaluations: list[Evaluation], *right: int) -> list[Evaluation]:
+    """With four texts a question, all with an answer and all wrong ones alike."""
+    graded = [SampledEvaluation(4, 0.35, r, 0, "5" if r > 1 else "4", max(r, 4 - r), r > 1) for r in right]
+    return [replace(one, sampled=of_one) for one, of_one in zip(evaluations, graded, strict=True)]
 
 
-SAMPLES = (graded(0, 0, 1, 1, 2, 2, 3, 4, 4, 4), graded(1, 2, 1, 4, 2, 4, 4, 4, 3, 4))
+SAMPLED = (sampled(BASELINE, 0, 0, 1, 1, 2, 2, 3, 4, 4, 4), sampled(COHERENCE, 1, 2, 1, 4, 2, 4, 4, 4, 3, 4))
+OF_SAMPLES = [{one.id: one.sampled for one in side if one.sampled} for side in SAMPLED]
 
 
 def test_without_samples_the_verdict_has_no_part_of_them(tmp_path, monkeypatch):
@@ -153,8 +151,8 @@ def test_without_samples_the_verdict_has_no_part_of_them(tmp_path, monkeypatch):
 
 def test_samples_have_a_part_of_their_own_and_leave_all_else_as_it_was(tmp_path, monkeypatch):
     without = run_compare(tmp_path / "without", monkeypatch)
-    found = run_compare(tmp_path / "with", monkeypatch, samples=SAMPLES)
-    assert found.sampled == sampled_verdict(*SAMPLES, 0.05, 0.95, {}) and replace(found, sampled=None) == without
+    found = run_compare(tmp_path / "with", monkeypatch, *SAMPLED)
+    assert found.sampled == sampled_verdict(*OF_SAMPLES, 0.05, 0.95, {}) and replace(found, sampled=None) == without
     assert found.sampled is not None
     mean, majority = found.sampled.mean, found.sampled.majority
     # Right of forty texts 21 and 29; in the questions +1, +2, 0, +3, 0, +2, +1, 0, -1, 0.
@@ -166,9 +164,9 @@ def test_samples_have_a_part_of_their_own_and_leave_all_else_as_it_was(tmp_path,
 
 
 def test_samples_are_compared_over_the_families_of_their_questions(tmp_path, monkeypatch):
-    sides = [of_kinds(side, *KINDS) for side in (BASELINE, COHERENCE)]
-    found = run_compare(tmp_path, monkeypatch, *sides, samples=SAMPLES).sampled
-    assert found == sampled_verdict(*SAMPLES, 0.05, 0.95, {f"test-{n}": kind for n, kind in enumerate(KINDS)})
+    sides = [of_kinds(side, *KINDS) for side in SAMPLED]
+    found = run_compare(tmp_path, monkeypatch, *sides).sampled
+    assert found == sampled_verdict(*OF_SAMPLES, 0.05, 0.95, {f"test-{n}": kind for n, kind in enumerate(KINDS)})
     # The kinds have five questions of 20 texts each, with differences of +1 and of +7 of them: a quarter of the draws has
     # the one twice, a quarter the other.
     assert found is not None and (found.mean.family_ci_low, found.mean.family_ci_high) == (1 / 20, 7 / 20)
@@ -176,27 +174,35 @@ def test_samples_are_compared_over_the_families_of_their_questions(tmp_path, mon
 
 
 def test_questions_that_platinum_dropped_are_left_out_of_the_samples_too(tmp_path, monkeypatch):
-    sides = [[replace(one, gsm8k_correct=True, in_platinum=one.id != "test-3") for one in side] for side in (BASELINE, COHERENCE)]
-    found = run_compare(tmp_path, monkeypatch, *sides, samples=SAMPLES).sampled
+    sides = [[replace(one, gsm8k_correct=True, in_platinum=one.id != "test-3") for one in side] for side in SAMPLED]
+    found = run_compare(tmp_path, monkeypatch, *sides).sampled
     assert found is not None and found.majority.questions == 9
     assert (found.mean.difference, found.majority.fixed) == (5 / 36, 1)
+
+
+def resampled(**values: float) -> list[Evaluation]:
+    return [replace(one, sampled=replace(one.sampled, **values)) for one in SAMPLED[1] if one.sampled]
 
 
 @pytest.mark.parametrize(
     ("baseline", "coherence", "message"),
     [
-        (SAMPLES[0], (), "coherence_samples_eval.jsonl: 0 questions were sampled, and 10 are in outputs/baseline_eval.jsonl"),
-        (SAMPLES[0][1:], SAMPLES[1], "baseline_samples_eval.jsonl: 9 questions were .* in one of them alone is 'test-0'"),
-        ([*SAMPLES[0], replace(SAMPLES[0][0], id="x")], SAMPLES[1], "11 questions were sampled, and 10 .* alone is 'x'"),
+        (SAMPLED[0], COHERENCE, "10 of 20 evaluations have no samples, the first of question test-0, though others have some"),
+        (BASELINE, SAMPLED[1], "10 of 20 evaluations have no samples"),
         (
-            SAMPLES[0],
-            [replace(one, temperature=0.5) for one in SAMPLES[1]],
+            [*SAMPLED[0][:-1], BASELINE[-1]],
+            [*SAMPLED[1][:-1], COHERENCE[-1]],
+            "2 of 20 evaluations have no samples, the first of question test-9",
+        ),
+        (
+            SAMPLED[0],
+            resampled(temperature=0.5),
             "not all questions have as many samples at one temperature, but 4 at temperature 0.35 and 4 at temperature 0.5",
         ),
-        (SAMPLES[0], [replace(one, samples=5, unparsed=1) for one in SAMPLES[1]], "but 4 at temperature 0.35 and 5 at temp"),
+        (SAMPLED[0], resampled(samples=5, unparsed=1), "but 4 at temperature 0.35 and 5 at temp"),
     ],
 )
 def test_samples_of_different_runs_are_refused_and_nothing_is_written(tmp_path, monkeypatch, baseline, coherence, message):
     with pytest.raises(InputError, match=f"{message}.*run `dvc repro` for both"):
-        run_compare(tmp_path, monkeypatch, samples=(baseline, coherence))
+        run_compare(tmp_path, monkeypatch, baseline, coherence)
     assert not (tmp_path / "metrics").exists()

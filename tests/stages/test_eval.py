@@ -11,12 +11,12 @@ import pytest
 
 from src.core.errors import InputError
 from src.core.records import read_metrics, read_records, write_records
-from src.regime_w.evaluation import Evaluation, EvaluationMetrics, evaluation_metrics
+from src.regime_w.evaluation import Evaluation, EvaluationMetrics, evaluation_metrics, sampled_metrics
 from src.regime_w.questions import Question
-from src.regime_w.sampled import SampledEvaluation, sampled_metrics
-from src.regime_w.sampled_texts import SampledText
+from src.regime_w.sampled import SampledEvaluation
 from src.regime_w.texts import PolicyText
 from src.stages import eval as eval_stage
+from tests.regime_w.builders import sampled_texts
 
 ROOT = Path(__file__).parents[2]
 QUESTIONS = [
@@ -32,10 +32,9 @@ TEXTS = [
 
 # Of each question three, by number: right in 3, 1, 0 and 2 of them; of the last two a text has no answer.
 ANSWERS = [("2", "2", "2.0"), ("4", "3", "4"), ("5", "5", None), ("5", None, "5")]
-SAMPLES = [
-    SampledText(f"test-{n}", sample, 0.35, "I cannot say" if answer is None else f"so\nAnswer: {answer}", 4, "stop")
-    for n, answers in enumerate(ANSWERS)
-    for sample, answer in enumerate(answers)
+SAMPLED = [
+    replace(text, sampled=sampled_texts(*("I cannot say" if answer is None else f"so\nAnswer: {answer}" for answer in answers)))
+    for text, answers in zip(TEXTS, ANSWERS, strict=True)
 ]
 
 
@@ -47,14 +46,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(
-    monkeypatch: pytest.MonkeyPatch,
-    texts: Sequence[PolicyText],
-    policy: str = "baseline",
-    samples: Sequence[SampledText] = (),
-) -> None:
+def run(monkeypatch: pytest.MonkeyPatch, texts: Sequence[PolicyText], policy: str = "baseline") -> None:
     write_records(Path(f"outputs/{policy}_answers.jsonl"), PolicyText, texts)
-    write_records(Path(f"outputs/{policy}_samples.jsonl"), SampledText, samples)
     monkeypatch.setattr("sys.argv", ["eval", policy])
     eval_stage.main()
 
@@ -97,8 +90,7 @@ def test_a_test_set_in_which_no_question_decides_is_refused(folder, monkeypatch)
 
 
 def test_no_model_is_asked_and_torch_is_not_loaded(folder):
-    write_records(folder / "outputs/baseline_answers.jsonl", PolicyText, TEXTS)
-    write_records(folder / "outputs/baseline_samples.jsonl", SampledText, SAMPLES)
+    write_records(folder / "outputs/baseline_answers.jsonl", PolicyText, SAMPLED)
     code = (
         "import sys; sys.argv = ['eval', 'baseline']; from src.stages.eval import main; main(); "
         "sys.exit(sorted({'torch', 'transformers', 'vllm', 'ray'} & set(sys.modules)) or None)"
@@ -111,21 +103,21 @@ def test_no_model_is_asked_and_torch_is_not_loaded(folder):
 # --- sampled texts ---
 
 
-def test_without_samples_their_file_is_empty_and_the_metrics_have_no_part_of_them(folder, monkeypatch):
+def test_without_samples_evaluations_and_metrics_have_no_part_of_them(folder, monkeypatch):
     run(monkeypatch, TEXTS)
-    assert (folder / "outputs/baseline_samples_eval.jsonl").read_bytes() == b""
+    assert "sampled" not in (folder / "outputs/baseline_eval.jsonl").read_text()
     assert "sampled" not in json.loads((folder / "metrics/baseline.json").read_text())
 
 
-@pytest.mark.parametrize("samples", [SAMPLES, [*SAMPLES[6:], *SAMPLES[2::-1], *SAMPLES[3:6]]], ids=["in order", "in another"])
-def test_sampled_texts_are_counted_by_question_and_voted_on(folder, monkeypatch, samples):
-    run(monkeypatch, TEXTS, samples=samples)
-    records = read_records(folder / "outputs/baseline_samples_eval.jsonl", SampledEvaluation)
+@pytest.mark.parametrize("texts", [SAMPLED, SAMPLED[::-1]], ids=["in order", "in another"])
+def test_sampled_texts_are_counted_by_question_and_voted_on(folder, monkeypatch, texts):
+    run(monkeypatch, texts)
+    records = [one.sampled for one in read_records(folder / "outputs/baseline_eval.jsonl", Evaluation)]
     assert records == [
-        SampledEvaluation("test-0", 3, 0.35, right=3, unparsed=0, majority="2", votes=3, correct=True),
-        SampledEvaluation("test-1", 3, 0.35, right=1, unparsed=0, majority="4", votes=2, correct=False),
-        SampledEvaluation("test-2", 3, 0.35, right=0, unparsed=1, majority="5", votes=2, correct=False),
-        SampledEvaluation("test-3", 3, 0.35, right=2, unparsed=1, majority="5", votes=2, correct=True),
+        SampledEvaluation(3, 0.35, right=3, unparsed=0, majority="2", votes=3, correct=True),
+        SampledEvaluation(3, 0.35, right=1, unparsed=0, majority="4", votes=2, correct=False),
+        SampledEvaluation(3, 0.35, right=0, unparsed=1, majority="5", votes=2, correct=False),
+        SampledEvaluation(3, 0.35, right=2, unparsed=1, majority="5", votes=2, correct=True),
     ]
     found = read_metrics(folder / "metrics/baseline.json", EvaluationMetrics)
     assert found.sampled == sampled_metrics(records, 0.9)  # the confidence of params.yaml
@@ -134,10 +126,11 @@ def test_sampled_texts_are_counted_by_question_and_voted_on(folder, monkeypatch,
 
 def test_sampled_texts_leave_all_that_is_of_the_greedy_ones_as_it_was(folder, monkeypatch):
     run(monkeypatch, TEXTS)
-    before = (folder / "outputs/baseline_eval.jsonl").read_bytes()
+    before = read_records(folder / "outputs/baseline_eval.jsonl", Evaluation)
     metrics = json.loads((folder / "metrics/baseline.json").read_text())
-    run(monkeypatch, TEXTS, samples=SAMPLES)
-    assert (folder / "outputs/baseline_eval.jsonl").read_bytes() == before
+    run(monkeypatch, SAMPLED)
+    after = read_records(folder / "outputs/baseline_eval.jsonl", Evaluation)
+    assert [replace(one, sampled=None) for one in after] == before
     sampled = json.loads((folder / "metrics/baseline.json").read_text())
     assert sampled.pop("sampled")["samples"] == 3 and sampled == metrics
 
@@ -145,33 +138,25 @@ def test_sampled_texts_leave_all_that_is_of_the_greedy_ones_as_it_was(folder, mo
 def test_a_question_that_does_not_decide_is_graded_and_not_counted(folder, monkeypatch):
     dropped = [replace(question, gsm8k_gold=question.gold, in_platinum=n > 0) for n, question in enumerate(QUESTIONS)]
     write_records(folder / "data/test.jsonl", Question, dropped)
-    run(monkeypatch, TEXTS, samples=SAMPLES)
-    assert len(read_records(folder / "outputs/baseline_samples_eval.jsonl", SampledEvaluation)) == 4
+    run(monkeypatch, SAMPLED)
+    assert all(one.sampled for one in read_records(folder / "outputs/baseline_eval.jsonl", Evaluation))
     found = read_metrics(folder / "metrics/baseline.json", EvaluationMetrics).sampled
     assert found is not None and (found.mean_accuracy, found.majority.correct, found.majority.questions) == (3 / 9, 1, 3)
 
 
 @pytest.mark.parametrize(
-    ("samples", "message"),
+    ("last", "has"),
     [
-        (SAMPLES[:9], "1 questions of data/test.jsonl have no text, the first is 'test-3'"),
-        (
-            [*SAMPLES, *(replace(one, id="test-9") for one in SAMPLES[:3])],
-            "1 texts are for no question of data/test.jsonl, the first for 'test-9'",
-        ),
-        (SAMPLES[:-1], "question 'test-3' has 2 samples, not those of numbers 0 to 2 that question 'test-0' has"),
-        (
-            [*SAMPLES[:-1], replace(SAMPLES[-1], sample=7)],
-            "question 'test-3' has 3 samples, not those of numbers 0 to 2 that question 'test-0' has",
-        ),
-        (
-            [*SAMPLES[:-1], replace(SAMPLES[-1], temperature=0.5)],
-            "question 'test-3' was sampled at temperature 0.5, others at 0.35",
-        ),
+        (TEXTS[3], "no samples"),
+        (replace(TEXTS[3], sampled=sampled_texts("Answer: 5", "Answer: 5")), "2 samples at temperature 0.35"),
+        (replace(TEXTS[3], sampled=sampled_texts("a", "b", "c", temperature=0.5)), "3 samples at temperature 0.5"),
     ],
 )
-def test_samples_that_do_not_fit_are_refused(folder, monkeypatch, samples, message):
+def test_questions_that_were_sampled_otherwise_than_others_are_refused(folder, monkeypatch, last, has):
     with pytest.raises(InputError) as caught:
-        run(monkeypatch, TEXTS, "coherence", samples)
-    assert str(caught.value) == f"outputs/coherence_samples.jsonl: {message}; run `dvc repro answer@coherence`"
+        run(monkeypatch, [*SAMPLED[:3], last], "coherence")
+    assert str(caught.value) == (
+        f"outputs/coherence_answers.jsonl: question 'test-3' has {has}, and question 'test-0' has 3 samples at temperature 0.35; "
+        "run `dvc repro answer@coherence`"
+    )
     assert not (folder / "outputs/coherence_eval.jsonl").exists() and not (folder / "metrics").exists()

@@ -11,11 +11,10 @@ import pytest
 from src.core.records import write_metrics, write_records
 from src.regime_w.arms import ARM_NAMES
 from src.regime_w.questions import Question
-from src.regime_w.sampled_texts import SampledText
 from src.regime_w.texts import PolicyText, Trajectory
 from src.regime_w.training_metrics import TrainMetrics
 from tests.profiles import profile_text
-from tests.regime_w.builders import NO_EVIDENCE
+from tests.regime_w.builders import NO_EVIDENCE, sampled_texts
 from tests.report.sections import csv_of
 from tests.stages.small_run import QUESTIONS, trajectory
 
@@ -67,9 +66,10 @@ def test_no_stage_that_runs_no_model_loads_its_libraries(folder: Path) -> None:
     sampled = [trajectory(question, arm, texts[place % 2]) for question in QUESTIONS for place, arm in enumerate(ARM_NAMES)]
     write_records(folder / "data/trajectories.jsonl", Trajectory, sampled)
     for policy in ("baseline", "coherence"):
-        written = [PolicyText(question.id, f"Answer: {question.gold}", 3, "stop") for question in QUESTIONS]
+        written = [
+            PolicyText(question.id, f"Answer: {question.gold}", 3, "stop", sampled_texts("Answer: 5", "no"))
+            for question in QUESTIONS
+        ]
         write_records(folder / f"outputs/{policy}_answers.jsonl", PolicyText, written)
-        samples = [SampledText(question.id, n, 0.35, "Answer: 5", 3, "stop") for question in QUESTIONS for n in range(2)]
-        write_records(folder / f"outputs/{policy}_samples.jsonl", SampledText, samples)
     for stage in (("rollouts",), ("prefs",), ("eval", "baseline"), ("eval", "coherence"), ("compare",), ("report",)):
         run(folder, *stage)

@@ -10,7 +10,6 @@ from src.core.errors import InputError
 from src.core.records import read_metrics, to_json, write_records
 from src.regime_w.evaluation import Evaluation, evaluation_metrics, grade
 from src.regime_w.questions import Question
-from src.regime_w.sampled import SampledEvaluation
 from src.regime_w.texts import PolicyText
 from src.regime_w.verdict import RunVerdict
 from src.report.page import render
@@ -38,8 +37,6 @@ def run_compare(
 ) -> RunVerdict:
     write_records(folder / "outputs/baseline_eval.jsonl", Evaluation, baseline)
     write_records(folder / "outputs/coherence_eval.jsonl", Evaluation, coherence)
-    for policy in ("baseline", "coherence"):
-        write_records(folder / f"outputs/{policy}_samples_eval.jsonl", SampledEvaluation, ())
     run(compare.main, folder, monkeypatch)
     return read_metrics(folder / "metrics/verdict.json", RunVerdict)
 

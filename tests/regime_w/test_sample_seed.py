@@ -3,7 +3,7 @@
 from itertools import product
 
 from src.regime_w.arms import build_all_arms, request_seed
-from src.regime_w.sampled_texts import sample_seed
+from src.regime_w.sample_seed import sample_seed
 
 
 def test_each_question_and_number_has_a_seed_of_its_own_that_every_process_finds():
