@@ -32,11 +32,18 @@ ALONE = {
     TRL: "import torch; from datasets import Dataset; from peft import LoraConfig, get_peft_model; "
     "from trl import DPOConfig, DPOTrainer",
 }
-# What a stage imports inside its functions, once it runs.
+# What a stage imports inside its functions, once it runs; stage base, where it trains the sandbox's model.
 LOADED_BY = {
     "base": ("src.models.pretrained", "src.training.callbacks", "src.training.sandbox_model"),
     "sample": ("src.engines.runner",),
-    "train": ("src.models.checkpoints", "src.training.preflight", "src.training.callbacks", "src.training.dpo", "peft"),
+    "train": (
+        "src.models.checkpoints",
+        "src.training.preflight",
+        "src.training.token_checks",
+        "src.training.callbacks",
+        "src.training.dpo",
+        "peft",
+    ),
     "answer": ("src.engines.runner", "peft"),
 }
 

@@ -75,6 +75,8 @@ def test_what_a_stage_is_said_to_import_is_what_its_functions_import(stage):
     functions = [
         node for file in files for node in ast.walk(ast.parse((ROOT / file).read_text())) if isinstance(node, ast.FunctionDef)
     ]
+    if stage == "base":
+        functions = [function for function in functions if function.name == "train_base"]
     found = {node.module for function in functions for node in ast.walk(function) if isinstance(node, ast.ImportFrom)}
     # `accelerate` comes with the rest, in a process that a stage starts.
     assert {name for name in found if name != "accelerate"} == set(pipeline.LOADED_BY[stage]) - {"peft"}

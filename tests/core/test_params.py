@@ -25,7 +25,8 @@ from src.core.params import (
 )
 from src.core.shapes import Seed
 from src.regime_w.arms import GUIDE_SETTINGS, ArmSettings
-from src.training.dpo_settings import DpoSettings, LoraSettings, load_training_settings
+from src.training.dpo_settings import DpoSettings, load_training_settings
+from src.training.lora_settings import LoraSettings
 from tests.profiles import profile_text
 
 ROOT = Path(__file__).parents[2]
@@ -398,7 +399,8 @@ def test_params_without_a_profile_are_told(tmp_path):
 
 # --- a profile that overrides the method's values ---
 
-DPO = "profile: small\ndpo:\n  learning_rate: 5.0e-5\n  num_train_epochs: 3\n  beta: 0.1\n  global_batch_size: 32\n"
+DPO = "profile: small\ndpo:\n  learning_rate: 5.0e-5\n  num_train_epochs: 3\n  beta: 0.1\n  loss_type: [sigmoid]\n"
+DPO += "  loss_weights: null\n  label_smoothing: 0.0\n  ld_alpha: null\n  global_batch_size: 32\n"
 LORA = "  lora: {r: 16, lora_alpha: 32, lora_dropout: 0.0}\n"
 
 
@@ -409,14 +411,14 @@ def overridden(folder: Path, train: str, params: str = DPO + LORA) -> DpoSetting
 
 
 def test_a_profile_that_overrides_nothing_leaves_the_method_as_it_is(tmp_path):
-    of_the_method = DpoSettings(5e-5, 3, 0.1, 32, LoraSettings(16, 32, 0.0))
+    of_the_method = DpoSettings(5e-5, 3, 0.1, ("sigmoid",), None, 0.0, None, 32, LoraSettings(16, 32, 0.0))
     for train in ("train: {min_pairs: 1}\n", "train: {dpo: {}}\n", "train: {dpo: {lora: {}}}\n"):
         assert overridden(tmp_path, train) == of_the_method
 
 
 def test_a_profile_overrides_single_values_at_any_depth(tmp_path):
     settings = overridden(tmp_path, "train: {dpo: {num_train_epochs: 1, lora: {r: 4}}}\n")
-    assert settings == DpoSettings(5e-5, 1, 0.1, 32, LoraSettings(4, 32, 0.0))
+    assert settings == DpoSettings(5e-5, 1, 0.1, ("sigmoid",), None, 0.0, None, 32, LoraSettings(4, 32, 0.0))
 
 
 @pytest.mark.parametrize(
@@ -462,7 +464,7 @@ def test_stage_train_reads_both_and_the_section_of_the_profile_has_no_other_keys
     put(tmp_path, profile_text(), "profiles/small.yaml")
     monkeypatch.chdir(tmp_path)
     settings = load_training_settings(seed=3, profile=profile_path())
-    assert settings.dpo == DpoSettings(0.005, 2, 0.1, 4, LoraSettings(4, 8, 0.0))
+    assert settings.dpo == DpoSettings(0.005, 2, 0.1, ("sigmoid",), None, 0.0, None, 4, LoraSettings(4, 8, 0.0))
     assert (settings.train.min_pairs, settings.seed) == (1, 3)
     put(tmp_path, profile_text({"train.dpo_": 1}), "profiles/small.yaml")
     with pytest.raises(InputError, match=r"profiles/small.yaml: train.dpo_ is unknown"):
