@@ -33,8 +33,9 @@ check_settings() {
     [ -n "${!name:-}" ] || stop "$name is not set (--help lists all settings)"
   done
   [[ $NNODES =~ ^[1-9][0-9]*$ ]] || stop "NNODES is '$NNODES', where a number of machines is wanted"
-  [[ $NODE_RANK =~ ^[0-9]+$ ]] && [ "$NODE_RANK" -lt "$NNODES" ] ||
+  if ! { [[ $NODE_RANK =~ ^[0-9]+$ ]] && [ "$NODE_RANK" -lt "$NNODES" ]; }; then
     stop "NODE_RANK is '$NODE_RANK', where a number from 0 to $((NNODES - 1)) is wanted"
+  fi
   [[ $RUN_ID =~ ^[A-Za-z0-9._-]+$ ]] || stop "RUN_ID is '$RUN_ID', where a word of letters, digits and . _ - is wanted"
 }
 
