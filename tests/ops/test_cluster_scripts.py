@@ -58,15 +58,6 @@ def test_it_is_sound_bash_and_may_be_run(name):
     assert os.access(path, os.X_OK)
 
 
-@pytest.mark.skipif(
-    not shutil.which("shellcheck"), reason="shellcheck is a program of the system, not of pip; `bash -n` above runs everywhere"
-)
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_shellcheck_finds_nothing(name):
-    done = subprocess.run(["shellcheck", ROOT / "scripts/cluster" / name], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout
-
-
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_help_is_shown_and_unknown_arguments_are_refused(checkout, name):
     shown, refused = run_script(checkout, name, "--help"), run_script(checkout, name, "--help", "--fast")

@@ -40,7 +40,9 @@ def test_it_is_sound_bash_and_may_be_run():
 @pytest.mark.skipif(
     not shutil.which("shellcheck"), reason="shellcheck is a program of the system, not of pip; `bash -n` above runs everywhere"
 )
-@pytest.mark.parametrize("name", ["scripts/lambda.sh", "bench/bare_root.sh"])
+@pytest.mark.parametrize(
+    "name", ["scripts/lambda.sh", "scripts/cluster/node.sh", "scripts/cluster/slurm.sh", "bench/bare_root.sh"]
+)
 def test_shellcheck_finds_nothing(name):
     done = subprocess.run(["shellcheck", ROOT / name], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
