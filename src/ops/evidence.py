@@ -30,7 +30,8 @@ from src.ops.evidence_plan import Plan, Wanted, chosen, machine_kind, read_plan,
 from src.ops.evidence_worker import Found, found_in
 from src.ops.plan import MachineSettings, cost_of_study, cost_text
 from src.ops.worker import Job, Worker, alone, cache_folder, check_committed, prepare, run
-from src.regime_w.evidence import Cell, Evidence, Signals
+from src.regime_w.cells import Cell, Signals
+from src.regime_w.evidence import Evidence
 from src.report.evidence import assemble, draw, render
 
 FOLDER = Path(WORK, "evidence")  # of the workers

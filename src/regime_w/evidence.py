@@ -1,7 +1,7 @@
 """Evidence over seeds: what the runs of one recipe in one world say together, and what two recipes differ by.
 
-A cell is one run: a world (a profile), a seed, a recipe (a set of parameters). Cells of one world and seed start from the same
-base and answer the same test questions, so two recipes are compared seed by seed. Differences are shares, 0.01 is one point.
+Cells of one world and seed start from the same base and answer the same test questions, so two recipes are compared seed by
+seed. Differences are shares, 0.01 is one point.
 
 SciPy is imported where it is called: that takes a second, which `--help` need not wait.
 """
@@ -11,67 +11,16 @@ from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import TypeVar
 
-from src.core.shapes import Count, FilledText, PositiveCount, Seed, Share
-from src.regime_w.signals import Over, Signal, SignalWorth
+from src.core.shapes import Count, FilledText, PositiveCount, Share
+from src.regime_w.cells import Cell, Signals
+from src.regime_w.forecasts import Forecast
+from src.regime_w.signals import Over, Signal
 from src.regime_w.statistics import Interval, check_level, holm
 from src.regime_w.verdict import Difference
 
 MOST_FLIPS = 2**20  # of signs that are tried: all ways of up to 20 units; of more units so many are drawn
 ALL_WORLDS = "all worlds"
 LABEL_FREE, PARTS = "label-free", ("end", "path", "cf", "quality")
-
-
-# --- one run ---
-
-
-@dataclass(frozen=True)
-class Cell:
-    """evidence/cells/<world>/<seed>/<recipe>.json: one run of the pipeline.
-
-    digest                of all that decides the result: settings, code, versions of packages
-    base                  of the files of checkpoints/base, from which baseline and training start
-    machine               kind of processor, and threads
-    trained               False where there were too few pairs: both policies are the base then
-    fixed, broken         test questions that only coherence, only baseline answers correctly
-    p_value               of the exact McNemar test
-    family_ci_low, -high  of the difference by the bootstrap over families of questions; missing where there are none
-    chosen_correct_share  of the pairs; missing without a pair
-    """
-
-    world: FilledText
-    seed: Seed
-    recipe: FilledText
-    digest: FilledText
-    base: FilledText
-    machine: FilledText
-    trained: bool
-    pairs: Count
-    correctness_pairs: Count
-    consensus_pairs: Count
-    coherence_pairs: Count
-    questions: PositiveCount
-    baseline_accuracy: Share
-    coherence_accuracy: Share
-    fixed: Count
-    broken: Count
-    difference: Difference
-    p_value: Share
-    chosen_correct_share: Share | None = None
-    family_ci_low: Difference | None = None
-    family_ci_high: Difference | None = None
-
-
-@dataclass(frozen=True)
-class Signals:
-    """evidence/cells/<world>/<seed>/signals.json: what scores and credits are worth in the rollouts of recipe guide."""
-
-    world: FilledText
-    seed: Seed
-    digest: FilledText
-    signals: tuple[SignalWorth, ...]
-
-
-# --- several runs ---
 
 
 @dataclass(frozen=True)
@@ -275,3 +224,4 @@ class Evidence:
     effects: tuple[RecipeEffect, ...]
     comparisons: tuple[RecipeComparison, ...]
     signals: tuple[MeanSignal, ...]
+    forecasts: tuple[Forecast, ...]

@@ -3,15 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from src.regime_w.evidence import (
-    Cell,
-    Effect,
-    Evidence,
-    Signals,
-    comparisons,
-    mean_signals,
-    recipe_effects,
-)
+from src.regime_w.cells import Cell, Signals
+from src.regime_w.evidence import Effect, Evidence, comparisons, mean_signals, recipe_effects
+from src.regime_w.forecasts import forecasts
 from src.report.figures import Panel, Spread, draw_spreads
 from src.report.rendering import template
 
@@ -41,6 +35,7 @@ def assemble(
         effects=recipe_effects(ordered, worlds, recipes),
         comparisons=comparisons(ordered, worlds),
         signals=mean_signals(signals, worlds),
+        forecasts=forecasts(ordered, signals),
     )
 
 

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from src.regime_w.evidence import ALL_WORLDS, Cell, Effect, Evidence, MeanSignal, RecipeComparison, RecipeEffect
+from src.regime_w.cells import Cell
+from src.regime_w.evidence import ALL_WORLDS, Effect, Evidence, MeanSignal, RecipeComparison, RecipeEffect
+from src.regime_w.forecasts import Forecast
 from src.report.charts import Row, draw_rows
 from src.report.pieces import Picture, Table, count, decimals, hundredths
 from src.report.rendering import bounds, p_value, signed
@@ -43,7 +45,7 @@ class WorldEvidence:
 
 @dataclass(frozen=True)
 class EvidenceSection:
-    """All that the section shows: no world and no runs where there is no cell.
+    """All that the section shows: no world, no forecasts and no runs where there is no cell.
 
     wanted, current, older, left_out  as in Evidence
     """
@@ -55,6 +57,7 @@ class EvidenceSection:
     left_out: tuple[str, ...]
     machines: tuple[str, ...]
     worlds: tuple[WorldEvidence, ...]
+    forecasts: Table | None
     runs: Table | None
 
 
@@ -69,6 +72,7 @@ def evidence_section(evidence: Evidence) -> EvidenceSection:
         left_out=evidence.left_out,
         machines=tuple(dict.fromkeys(cell.machine for cell in evidence.cells)),
         worlds=tuple(world for world in worlds if world is not None),
+        forecasts=_forecasts(evidence.forecasts) if evidence.forecasts else None,
         runs=_runs(evidence.cells) if evidence.cells else None,
     )
 
@@ -179,6 +183,22 @@ def _signals(name: str, world: str, signals: Sequence[MeanSignal]) -> Picture:
     svg = draw_rows(name, f"{told}.", rows, "mean AUC (share)", "signal", 0.5, (0, 1))
     cells = tuple((item.signal, item.over, count(item.seeds), decimals(item.mean)) for item in signals)
     return Picture(svg, Table(f"What the signals are worth in {world}", ("signal", "over", "seeds", "mean AUC"), cells))
+
+
+def _forecasts(found: Sequence[Forecast]) -> Table:
+    rows = tuple(
+        (
+            f"{item.recipe} by {item.signal}",
+            f"{unit.world}, seed {unit.seed}",
+            decimals(unit.auc),
+            f"{decimals(unit.ci_low)} to {decimals(unit.ci_high)}",
+            signed(unit.difference),
+        )
+        for item in found
+        for unit in item.units
+    )
+    columns = ("recipe", "world", "AUC within a question", "interval over questions", "change of accuracy, points")
+    return Table("What a signal is worth before training, and what training by it did", columns, rows)
 
 
 def _runs(cells: Sequence[Cell]) -> Table:

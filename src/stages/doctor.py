@@ -56,16 +56,21 @@ def examine(settings: Settings, profile: Path) -> tuple[Finding, ...]:
         require_file(Path(file), "restore it from Git")
     found = [find_python(), find_packages(Path("requirements.txt"))]
     if machine.gpus:
-        found += [
-            find_packages(Path("requirements-gpu.txt")),
-            find_gpus(machine.gpus, machine.gpu_memory, machine.gpu_capability),
-        ]
+        if needs_gpu_packages(settings):
+            found.append(find_packages(Path("requirements-gpu.txt")))
+        found.append(find_gpus(machine.gpus, machine.gpu_memory, machine.gpu_capability))
     else:
         found += find_engine_modules(settings.engine.name == "vllm", settings.engine.workers)
     found += [find_memory(machine.memory), find_disk(machine.disk, Path(".")), *find_checkout(profile, os.environ)]
     if revisions := hub_revisions(settings):
         found.append(find_hub(revisions))
     return (*found, *(examine_dvc() if machine.gpus else ()))
+
+
+def needs_gpu_packages(settings: Settings) -> bool:
+    """Whether a run on GPUs needs requirements-gpu.txt: for vLLM, or for several engines side by side."""
+    workers = settings.engine.workers
+    return settings.engine.name == "vllm" or (settings.machine.gpus if workers is None else workers) > 1
 
 
 def examine_dvc() -> tuple[Finding, ...]:

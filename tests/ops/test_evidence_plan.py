@@ -30,7 +30,8 @@ from src.ops.evidence_plan import (
 )
 from src.ops.sweep import Point
 from src.ops.worker import check_committed
-from src.regime_w.evidence import COMPARISONS
+from src.regime_w.evidence import COMPARISONS, PARTS
+from src.regime_w.forecasts import PREFERS_BY
 from tests.pipeline.conftest import KEPT, ROOT
 from tests.profiles import profile_text
 from tests.regime_w.builders import evidence_cell
@@ -359,3 +360,12 @@ def test_the_machine_is_the_processor_and_the_threads(tmp_path):
     assert processor_name(tmp_path / "cpuinfo") == "A Processor 9000"
     assert processor_name(tmp_path / "none")
     assert machine_kind(2) == f"{processor_name()}, 2 threads" and machine_kind(1).endswith(", 1 thread")
+
+
+def test_a_recipe_that_is_told_beforehand_knows_no_gold_answer_and_weighs_its_signal_alone():
+    for recipe, signal in PREFERS_BY.items():
+        settings = dict(setting.split("=") for setting in read_plan().recipe(recipe).set)
+        assert settings.pop("prefs.labels") == "none"
+        weighed = [part for part in PARTS if settings.pop(f"scoring.weights.{part}", "as it is") != "0"]
+        assert weighed == (list(PARTS) if signal == "reward" else [signal])
+        assert not settings

@@ -24,8 +24,12 @@ KEPT = (
 
 
 def dvc_environment(scratch: Path) -> dict[str, str]:
-    """Keeps DVC out of the home folder, and runs each stage by the interpreter that runs the tests."""
-    return os.environ | {
+    """Keeps DVC out of the home folder, and runs each stage by the interpreter that runs the tests.
+
+    A make of a test is nobody's child, whether or not make runs the tests: below another it would tell of folders.
+    """
+    inherited = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    return inherited | {
         "DVC_NO_ANALYTICS": "1",
         "DVC_GLOBAL_CONFIG_DIR": str(scratch / "global"),
         "DVC_SITE_CACHE_DIR": str(scratch / "site"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from src.core.records import read_metrics
-from src.regime_w.evidence import Cell, Signals
+from src.regime_w.cells import Cell, Signals
 from tests.pipeline.workers import in_worker, wait_for
 
 pytestmark = pytest.mark.slow

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from src.regime_w.arms import ARM_NAMES, VARIANCE_ARMS, ArmName
+from src.regime_w.cells import Cell
 from src.regime_w.evaluation import Evaluation
-from src.regime_w.evidence import Cell, Evidence
+from src.regime_w.evidence import Evidence
 from src.regime_w.preferences import Pair
 from src.regime_w.questions import Question
 from src.regime_w.rounds import Round
@@ -15,7 +16,7 @@ from src.regime_w.texts import PolicyText, SampledText, Trajectory
 from src.regime_w.verdict import RunVerdict, paired_verdict
 
 # What `make evidence` leaves before its first cell.
-NO_EVIDENCE = Evidence(("tiny",), ("guide",), 1, 1, 0, (), (), (), (), (), ())
+NO_EVIDENCE = Evidence(("tiny",), ("guide",), 1, 1, 0, (), (), (), (), (), (), ())
 
 
 def question(gold: str = "2", **values: Any) -> Question:

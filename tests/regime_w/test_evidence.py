@@ -4,12 +4,11 @@ import math
 
 import pytest
 
+from src.regime_w.cells import Cell, Signals
 from src.regime_w.evidence import (
     ALL_WORLDS,
-    Cell,
     Effect,
     RecipeEffect,
-    Signals,
     Versus,
     comparisons,
     corrected,

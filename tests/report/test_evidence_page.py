@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from src.regime_w.evidence import Evidence, Signals
+from src.regime_w.cells import Signals
+from src.regime_w.evidence import Evidence
 from src.report.evidence import assemble, draw, render
 from tests.regime_w.builders import evidence_cell, signal_worth
 
@@ -47,6 +48,18 @@ def test_a_comparison_has_a_row_in_its_world_and_one_over_all():
     assert [row[:4] for row in found] == [
         ["sandbox", "guide − correctness", "3", "+1.00"],
         ["all worlds", "guide − correctness", "3", "+1.00"],
+    ]
+
+
+def test_a_recipe_by_one_signal_is_set_beside_what_that_was_worth():
+    cells = [evidence_cell("sandbox", seed, "quality", difference) for seed, difference in enumerate((0.02, -0.01, 0.03))]
+    signals = [Signals("sandbox", seed, "d1", (signal_worth("quality", auc),)) for seed, auc in enumerate((0.7, 0.6, 0.8))]
+    page = render(evidence(cells, signals=signals, recipes=("quality",)), "evidence.svg")
+    assert "rank correlation of the two is +1.00 for quality; units of one world are alike" in page
+    assert rows(page, "Can it be told beforehand?") == [
+        ["quality", "quality", "0.600", "0.600 to 0.600", "sandbox", "1", "-1.00"],
+        ["quality", "quality", "0.700", "0.700 to 0.700", "sandbox", "0", "+2.00"],
+        ["quality", "quality", "0.800", "0.800 to 0.800", "sandbox", "2", "+3.00"],
     ]
 
 

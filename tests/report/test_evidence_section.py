@@ -2,7 +2,7 @@
 
 import pytest
 
-from src.regime_w.evidence import Signals
+from src.regime_w.cells import Signals
 from src.report.evidence import assemble
 from src.report.evidence_section import evidence_section
 from tests.regime_w.builders import evidence_cell, signal_worth

@@ -114,6 +114,22 @@ def test_all_that_fails_is_named_at_once_with_its_cure(folder):
     assert not (folder / "metrics").exists() and not (folder / "outputs").exists()
 
 
+@pytest.mark.parametrize(
+    ("engine", "workers", "needed"),
+    [("vllm", 1, True), ("transformers", 1, False), ("transformers", 4, True), ("transformers", None, True)],
+)
+def test_packages_for_gpus_are_those_of_vllm_and_of_several_engines(folder, engine, workers, needed):
+    """Null is an engine for each of the two GPUs."""
+    choose(folder, "qwen", gpus=2, memory=0.1, disk=0.001)
+    file = folder / "profiles/qwen.yaml"
+    content = parse_yaml(file.read_text())
+    content["engine"] |= {"name": engine, "workers": workers, "vllm": content["engine"]["vllm"] if engine == "vllm" else None}
+    file.write_text(yaml.safe_dump(content))
+    done = doctor(folder)
+    assert "- GPUs: wanted 2" in done.stderr
+    assert ("requirements-gpu.txt" in done.stdout) == needed
+
+
 # --- for programs ---
 
 
