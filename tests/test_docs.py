@@ -158,3 +158,17 @@ def test_the_readme_s_tables_of_evidence_are_those_of_the_committed_cells():
             assert figures == [mean_and_interval(known[name, world]) for world in columns], name
     seeds = {effects[row[0], world]["units"] for row in recipes for world in worlds}
     assert seeds == {3} and "over three seeds" in README
+
+
+def test_the_page_of_rounds_has_the_committed_rounds():
+    """Each with the accuracy on held-out questions, and its paired test against the round before."""
+    rows = re.findall(r"^\| `([a-z-]+)` \| (\d) \| ([\d.]+) % \|(.*)\|$", PAGES["docs/rounds.md"], flags=re.M)
+    shown = []
+    for recipe in ("guide", "label-free"):
+        page = (ROOT / f"rounds/sandbox-{recipe}.md").read_text()
+        for number, accuracy, fixed_broken, p_value in re.findall(
+            r"^\| (\d) \| [^|]+ \| [^|]+ \| ([\d.]+) % \| [^|]+ \| ([^|]+) \| ([^|]+) \|", page, flags=re.M
+        ):
+            tested = [" ", " "] if number == "0" else [f" {fixed_broken} ", f" {p_value} "]
+            shown.append((recipe, number, accuracy, "|".join(tested)))
+    assert len(shown) == 5 and rows == shown
