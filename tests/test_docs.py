@@ -136,10 +136,39 @@ def test_the_page_of_abel_has_the_power_and_the_costs_that_the_code_computes():
     assert f"{one_recipe.hours:g} hours and {one_recipe.dollars} dollars for each recipe" in PAGES["docs/abel.md"]
 
 
-def test_the_readme_s_table_of_recipes_is_that_of_the_committed_cells():
-    rows = re.findall(r"^\| `([a-z-]+)` \| [^|]+" + 3 * r" \| ([-+.\d]+)" + r" \|$", README, flags=re.M)
-    assert len(rows) == 8
-    for recipe, *figures in rows:
-        for world, figure in zip(("sandbox", "misconceptions", "careful"), figures, strict=True):
-            cell = ROOT / f"evidence/cells/{world}/0/{recipe}.json"
-            assert figure == f"{100 * json.loads(cell.read_text())['difference']:+.2f}", (world, recipe)
+def mean_and_interval(effect: dict) -> str:
+    low, high = (f"{100 * effect[key]:+.2f}" for key in ("low", "high"))
+    return f"{100 * effect['mean']:+.2f} ({low} to {high})"
+
+
+def test_the_readme_s_tables_of_evidence_are_those_of_the_committed_cells():
+    evidence = json.loads((ROOT / "evidence/evidence.json").read_text())
+    worlds = evidence["worlds"]
+    effects = {(item["recipe"], item["world"]): item["effect"] for item in evidence["effects"]}
+    compared = {
+        (f"{item['versus']['recipe']}` − `{item['versus']['other']}", item["world"]): item["effect"]
+        for item in evidence["comparisons"]
+    }
+    figure = r" \| ([-+.\d]+ \([-+.\d]+ to [-+.\d]+\))"
+    recipes = re.findall(r"^\| `([a-z-]+)` \| [^|]+" + len(worlds) * figure + r" \|$", README, flags=re.M)
+    versus = re.findall(r"^\| `([a-z-]+` − `[a-z-]+)`" + (len(worlds) + 1) * figure + r" \|$", README, flags=re.M)
+    assert len(recipes) == 8 and len(versus) == 6
+    for known, rows, columns in ((effects, recipes, worlds), (compared, versus, [*worlds, "all worlds"])):
+        for name, *figures in rows:
+            assert figures == [mean_and_interval(known[name, world]) for world in columns], name
+    seeds = {effects[row[0], world]["units"] for row in recipes for world in worlds}
+    assert seeds == {3} and "over three seeds" in README
+
+
+def test_the_page_of_rounds_has_the_committed_rounds():
+    """Each with the accuracy on held-out questions, and its paired test against the round before."""
+    rows = re.findall(r"^\| `([a-z-]+)` \| (\d) \| ([\d.]+) % \|(.*)\|$", PAGES["docs/rounds.md"], flags=re.M)
+    shown = []
+    for recipe in ("guide", "label-free"):
+        page = (ROOT / f"rounds/sandbox-{recipe}.md").read_text()
+        for number, accuracy, fixed_broken, p_value in re.findall(
+            r"^\| (\d) \| [^|]+ \| [^|]+ \| ([\d.]+) % \| [^|]+ \| ([^|]+) \| ([^|]+) \|", page, flags=re.M
+        ):
+            tested = [" ", " "] if number == "0" else [f" {fixed_broken} ", f" {p_value} "]
+            shown.append((recipe, number, accuracy, "|".join(tested)))
+    assert len(shown) == 5 and rows == shown

@@ -105,6 +105,18 @@ def test_signals_and_runs_have_their_figures(whole):
     assert whole.runs.rows[9][:2] == ("careful, guide, seed 0", "0, not trained")
 
 
+def test_recipes_by_one_signal_are_listed_by_what_that_was_worth(whole):
+    assert whole.forecasts is None and "Can it be told beforehand" not in words(filled("evidence", whole))
+    cells = [evidence_cell("sandbox", seed, "votes", difference) for seed, difference in enumerate((0.02, -0.01))]
+    signals = [Signals("sandbox", seed, "d", (signal_worth("end", auc),)) for seed, auc in enumerate((0.75, 0.625))]
+    found = section(cells, signals, recipes=("votes",))
+    assert found.forecasts.rows == (
+        ("votes by end", "sandbox, seed 1", "0.625", "0.625 to 0.625", "-1.00"),
+        ("votes by end", "sandbox, seed 0", "0.750", "0.750 to 0.750", "+2.00"),
+    )
+    assert "Can it be told beforehand?" in words(filled("evidence", found))
+
+
 def test_what_is_old_or_left_out_is_named():
     text = words(filled("evidence", section(older=("sandbox/0/guide",), left_out=("sandbox/0/gone",), current=6)))
     assert "6 of 18 wanted runs are there." in text and "made again: sandbox/0/guide." in text
