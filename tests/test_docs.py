@@ -172,3 +172,14 @@ def test_the_page_of_rounds_has_the_committed_rounds():
             tested = [" ", " "] if number == "0" else [f" {fixed_broken} ", f" {p_value} "]
             shown.append((recipe, number, accuracy, "|".join(tested)))
     assert len(shown) == 5 and rows == shown
+
+
+def test_what_the_readme_says_of_low_and_high_aucs_is_so_in_the_committed_cells():
+    forecasts = json.loads((ROOT / "evidence/evidence.json").read_text())["forecasts"]
+    units = [unit for item in forecasts for unit in item["units"]]
+    low = [unit for unit in units if round(unit["auc"], 3) <= 0.715]
+    high = [unit for unit in units if round(unit["auc"], 3) >= 0.718]
+    assert (len(units), len(low), len(high)) == (27, 9, 18)
+    assert all(unit["difference"] < 0 and unit["world"] == "careful" for unit in low)
+    assert sum(unit["difference"] > 0 for unit in high) == 15
+    assert "at most 0.715 all lost points; of the eighteen from 0.718 on fifteen gained" in README
