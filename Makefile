@@ -38,10 +38,10 @@ harness-rules: $(VENV)/.installed  ## the texts of both policies by our rule of 
 doctor: $(VENV)/.installed  ## whether this machine can run the profile that params.yaml names, and what it would cost
 	$(ENVIRONMENT) python -m src.stages.doctor
 
-# `dvc metrics show` has a column for each figure of any file, wider than a screen; the diff has a line for each.
+# Of itself DVC shows the headline, metrics/eval.json. These are the files that Git keeps.
 REV ?= HEAD
 metrics: repair  ## every figure of the run, a line each, beside those of another commit; REV=HEAD
-	$(ENVIRONMENT) dvc metrics diff --all $(REV)
+	$(ENVIRONMENT) dvc metrics diff --all $(REV) --targets $$(git ls-files 'metrics/*.json')
 
 pictures: $(VENV)/.installed  ## docs/run.svg, the picture of the run at hand that the README shows
 	$(ENVIRONMENT) python -m src.ops.pictures
@@ -64,7 +64,7 @@ rounds: repair  ## train in rounds, each on fresh questions from the base that t
 	$(ENVIRONMENT) python -m src.ops.rounds --rounds $(ROUNDS) --recipe $(RECIPE) --held-out $(HELD_OUT)
 
 # DVC drops the columns that match: all but these.
-COLUMNS := Experiment|verdict$$|difference$$|p_value$$|metrics/prefs.json:pairs$$|metrics/eval.json:(accuracy|mean_tokens)$$|(train.)?dpo.learning_rate|scoring.weights
+COLUMNS := Experiment|(accuracy|mean_tokens|pairs|verdict|difference|p_value)$$|(train.)?dpo.learning_rate|scoring.weights
 experiments: repair  ## all experiments, by the columns that matter and differ
 	$(ENVIRONMENT) dvc exp show --md --hide-workspace --only-changed --drop '(?!$(COLUMNS))'
 

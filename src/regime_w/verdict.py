@@ -20,6 +20,7 @@ from src.regime_w.statistics import (
 
 # Of two shares: below zero where coherence is worse.
 Difference = Annotated[float, Field(ge=-1, le=1)]
+Outcome = Literal["improved", "worse", "no evidence"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Verdict:
                                     families, and where all questions have the same difference
     """
 
-    verdict: Literal["improved", "worse", "no evidence"]
+    verdict: Outcome
     questions: PositiveCount
     baseline_accuracy: Share
     coherence_accuracy: Share

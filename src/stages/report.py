@@ -5,7 +5,7 @@ Reads   metrics/*.json
         data/regime_w_rollouts.jsonl, data/coherence_preferences.jsonl
         plots/train.csv, evidence/evidence.json
         params.yaml, the profile, versions.yaml, and the commit of the code, which the page names
-Writes  metrics/eval.json      the figures of the policy that `policy` names, for `dvc metrics diff`
+Writes  metrics/eval.json      few figures for `dvc metrics`: of the policy that `policy` names, and of the verdict
         metrics/criteria.json  whether each of the five criteria holds
         report.md
         report.html            the same verdict, every question with its texts, and pictures; one file that needs no network
@@ -22,7 +22,7 @@ from src.core.files import write_text
 from src.core.params import PARAMS, add_profile_argument, load_section, load_value, profile_path, read_yaml
 from src.core.processor import processor_name
 from src.core.records import read_metrics, read_records, write_metrics
-from src.core.shapes import Seed
+from src.core.shapes import Count, NonNegative, Seed, Share
 from src.ops.git import last_change
 from src.regime_w.compare_settings import CompareSettings
 from src.regime_w.criteria import CriteriaSettings, criteria_metrics, judge
@@ -33,7 +33,7 @@ from src.regime_w.preferences import Pair, PrefsSettings
 from src.regime_w.rollout_metrics import RolloutMetrics
 from src.regime_w.scoring import Rollout
 from src.regime_w.training_metrics import TrainMetrics
-from src.regime_w.verdict import RunVerdict
+from src.regime_w.verdict import Difference, Outcome, RunVerdict
 from src.report.evidence_section import evidence_section
 from src.report.flips import answered
 from src.report.foot_section import Foot, versions_table
@@ -50,13 +50,36 @@ METRICS = Path("metrics")
 
 
 @dataclass(frozen=True)
-class _Chosen:
+class Headline:
+    """metrics/eval.json: the few figures that `dvc metrics show` and `dvc exp show` have room for.
+
+    policy                        which was chosen: of it are `accuracy`, `correct` and `mean_tokens`
+    pairs                         all that there are to train on
+    verdict, difference, p_value  of coherence against baseline, whichever policy was chosen
+    """
+
     policy: Policy
+    accuracy: Share
+    correct: Count
+    mean_tokens: NonNegative
+    pairs: Count
+    verdict: Outcome
+    difference: Difference
+    p_value: Share
 
 
-@dataclass(frozen=True)
-class PolicyMetrics(EvaluationMetrics, _Chosen):
-    """metrics/eval.json: `policy`, which was chosen, and then the figures of its evaluation."""
+def headline(policy: Policy, chosen: EvaluationMetrics, prefs: PairMetrics, verdict: RunVerdict) -> Headline:
+    """The headline of a run; `chosen` are the metrics of `policy`."""
+    return Headline(
+        policy=policy,
+        accuracy=chosen.accuracy,
+        correct=chosen.correct,
+        mean_tokens=chosen.mean_tokens,
+        pairs=prefs.pairs,
+        verdict=verdict.verdict,
+        difference=verdict.difference,
+        p_value=verdict.p_value,
+    )
 
 
 def read_lists(verdict: RunVerdict) -> Records:
@@ -138,7 +161,7 @@ def main() -> None:
     text, records = render(page), read_lists(verdict)
     for_browser = render_html(page, records, make_sections(page, records, profile))
     chosen = {"baseline": baseline, "coherence": coherence}[policy]
-    write_metrics(METRICS / "eval.json", PolicyMetrics(policy=policy, **vars(chosen)))
+    write_metrics(METRICS / "eval.json", headline(policy, chosen, prefs, verdict))
     write_metrics(METRICS / "criteria.json", judged)
     write_text(Path("report.md"), text)
     write_text(Path("report.html"), for_browser)

@@ -1,6 +1,5 @@
 """Stage `report`: metrics of a whole run become a page, its records another, and the chosen policy's figures and the criteria."""
 
-import json
 import os
 import re
 import subprocess
@@ -20,7 +19,7 @@ from src.regime_w.scoring import Rollout
 from src.report import html_page
 from src.report.page import render
 from src.stages import report
-from src.stages.report import PolicyMetrics
+from src.stages.report import Headline
 from tests.regime_w.builders import NO_EVIDENCE
 from tests.report.lists import STRIPS, asked, records, sections
 from tests.report.pages import BASELINE, COHERENCE, page
@@ -65,11 +64,17 @@ def run_report(folder: Path, monkeypatch: pytest.MonkeyPatch, **params) -> str:
 
 
 @pytest.mark.parametrize(("policy", "metrics"), [("baseline", BASELINE), ("coherence", COHERENCE)])
-def test_the_chosen_policys_figures_stand_flat_in_eval_json(tmp_path, monkeypatch, policy, metrics):
+def test_the_headline_is_of_the_chosen_policy_and_of_the_verdict(tmp_path, monkeypatch, policy, metrics):
     run_report(tmp_path, monkeypatch, policy=policy)
-    assert read_metrics(Path("metrics/eval.json"), PolicyMetrics) == PolicyMetrics(policy=policy, **vars(metrics))
-    written = json.loads(Path("metrics/eval.json").read_text())
-    assert list(written)[:2] == ["policy", "accuracy"] and not any(isinstance(value, dict) for value in written.values())
+    found, verdict = read_metrics(Path("metrics/eval.json"), Headline), page().verdict
+    assert (found.policy, found.accuracy, found.correct, found.mean_tokens) == (
+        policy,
+        metrics.accuracy,
+        metrics.correct,
+        metrics.mean_tokens,
+    )
+    assert (found.verdict, found.difference, found.p_value) == (verdict.verdict, verdict.difference, verdict.p_value)
+    assert found.pairs == page().prefs.pairs
 
 
 def test_the_policy_changes_no_other_output(tmp_path, monkeypatch):
