@@ -34,6 +34,9 @@ TEMPLATE = """\
 </html>
 """
 
+# Of the flat files of figures that stand under `plots` in dvc.yaml DVC makes empty charts.
+EMBED = "window.vegaEmbed = (place, chart) => 'data' in chart ? vegaEmbed(place, chart) : document.querySelector(place).remove();"
+
 
 def page() -> str:
     """The HTML page: Vega, Vega-Lite and Vega-Embed, which defines `window.vegaEmbed`, and the place for the charts.
@@ -42,7 +45,7 @@ def page() -> str:
     """
     import vl_convert
 
-    script = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", VEGA_LITE)
+    script = vl_convert.javascript_bundle(EMBED, VEGA_LITE)
     for text, purpose in (("</script", "ends a script"), ("{plot_divs}", "stands for the charts")):
         if text in script:
             raise InputError(f"the JavaScript of vl-convert-python holds {text!r}, which {purpose}; install the locked version")

@@ -79,9 +79,9 @@ def html(request: pytest.FixtureRequest, place: Path) -> Path:
 
 
 def specs(html: Path) -> dict[str, dict[str, Any]]:
-    """The chart of each element of the page, as it is given to Vega-Lite."""
+    """The chart of each element of the page that has one, as it is given to Vega-Lite."""
     found = re.findall(r"var spec = (\{.*?\});?\s*vegaEmbed\('#(\w[\w-]*)', spec\)", html.read_text(), flags=re.S)
-    return {name: json.loads(spec) for spec, name in found}
+    return {name: json.loads(spec) for spec, name in found if spec != "{}"}
 
 
 def axis_titles(spec: Any) -> Iterator[str]:
