@@ -17,7 +17,16 @@ from tests.report.pages import BASELINE, COHERENCE, PAIRS, TRAINED, VERDICT
 from tests.stages.small_run import PARAMS
 
 ROOT = Path(__file__).parents[2]
-DPO = {"learning_rate": 5e-5, "num_train_epochs": 3, "beta": 0.1, "global_batch_size": 4}
+DPO = {
+    "learning_rate": 5e-5,
+    "num_train_epochs": 3,
+    "beta": 0.1,
+    "loss_type": ["sigmoid"],
+    "loss_weights": None,
+    "label_smoothing": 0.0,
+    "ld_alpha": None,
+    "global_batch_size": 4,
+}
 LORA = {"r": 4, "lora_alpha": 8, "lora_dropout": 0.0}
 SPECIAL = SpecialTokens(bos=None, eos=Token("</s>", 2), pad=Token("<pad>", 0), bos_added=False, vocab_size=800)
 METRICS = {
