@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from src.core.errors import InputError
 from src.core.params import load_overridden_section, load_profile_section
@@ -35,6 +35,11 @@ Tracker = Literal["tensorboard", "wandb", "mlflow", "trackio"]
 SMOOTHED: tuple[Loss, ...] = ("robust", "exo_pair", "aot", "aot_unpaired")  # those that know of `label_smoothing`
 
 
+def _listed(value: object) -> object:
+    """One loss may stand without brackets, in which alone DVC leaves it where it writes an experiment's params.yaml."""
+    return [value] if isinstance(value, str) else value
+
+
 @dataclass(frozen=True)
 class DpoSettings:
     """The section `dpo` of params.yaml; options of TRL's DPOConfig, but the global batch size and `lora`.
@@ -53,7 +58,7 @@ class DpoSettings:
     learning_rate: Positive
     num_train_epochs: PositiveCount
     beta: Positive
-    loss_type: Annotated[tuple[Loss, ...], Field(min_length=1)]
+    loss_type: Annotated[tuple[Loss, ...], Field(min_length=1, strict=False), BeforeValidator(_listed)]
     loss_weights: tuple[NonNegative, ...] | None
     label_smoothing: Annotated[float, Field(ge=0, lt=0.5)]
     ld_alpha: Share | None

@@ -257,6 +257,7 @@ DPO_SETTINGS: list[tuple[str, list[str], str]] = [
 ]
 # Values whose message speaks of a part of them, or of others: stage, file, key, value, the words of place, cause and cure.
 REFUSED: list[tuple[str, str, str, str, str, str, str]] = [
+    ("train", "params.yaml", "dpo.loss_type", "sigmod", "dpo.loss_type[0]", "is 'sigmod'", "it must be 'sigmoid', 'hinge'"),
     ("train", "params.yaml", "dpo.loss_type", "[sigmod]", "dpo.loss_type[0]", "is 'sigmod'", "it must be 'sigmoid', 'hinge'"),
     ("train", "params.yaml", "dpo.loss_type", "[]", "dpo.loss_type", "is []", "at least 1"),
     ("train", "params.yaml", "dpo.loss_weights", "[-1]", "dpo.loss_weights[0]", "is -1", NOT_LESS_0),

@@ -4,11 +4,13 @@ What `make deps` writes is found here a second time, by other code.
 """
 
 import ast
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from dvc.utils.hydra import apply_overrides
 
 from src.ops.checkout import FOLDERS
 from src.ops.deps import NO_RESULT, RESULT_PACKAGES, with_deps
@@ -197,6 +199,13 @@ def test_every_edit_of_a_setting_runs_stage_settings_and_every_other_stage_comes
 def test_a_section_that_a_stage_lists_is_read_by_stage_settings_too():
     known = {(PARAMS, section.name) for section in PARAMS_SECTIONS} | {(PROFILE, section.name) for section in PROFILE_SECTIONS}
     assert {section for name in STAGES for section in sections_listed(name)} | {(PARAMS, "profile")} == known
+
+
+def test_dvc_writes_params_yaml_as_it_stands(tmp_path):
+    """Else each experiment rewrote lines that it does not set: DVC breaks lists up, empties `null` and loses comments."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    apply_overrides(tmp_path / "params.yaml", ["policy=baseline", "policy=coherence"])
+    assert (tmp_path / "params.yaml").read_text() == (ROOT / "params.yaml").read_text()
 
 
 def test_the_folders_that_must_be_no_links_are_those_of_the_outputs():
