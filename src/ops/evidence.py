@@ -149,6 +149,12 @@ def scope_of(plan: Plan, seeds: int) -> Scope:
     return Scope(plan, seeds, wanted_runs(plan, max(seeds, there)))
 
 
+def still_to_do(scope: Scope, runs: Sequence[Wanted]) -> list[Wanted]:
+    """Those of the runs whose cells are not there, and then those whose cells are of older code, which count meanwhile."""
+    there, current = ({cell_name(cell) for cell in cells} for cells in (read_cells(), scope.current()))
+    return sorted((run_ for run_ in runs if run_.name() not in current), key=lambda run_: run_.name() in there)
+
+
 def write_page(scope: Scope) -> Evidence:
     """Write page, figures and picture of the cells that are there."""
     evidence = scope.evidence()
@@ -276,8 +282,7 @@ def main() -> None:
     recipes = chosen("--recipes", given.recipes, plan.names())
     scope = scope_of(plan, given.seeds)
     runs = [run_ for run_ in scope.runs if run_.seed < given.seeds and run_.world in worlds and run_.recipe in recipes]
-    there = {cell_name(cell) for cell in scope.current()}
-    left = [run_ for run_ in runs if run_.name() not in there]
+    left = still_to_do(scope, runs)
     if not given.table_only:
         print("".join(f"{line}\n" for line in cost_lines(left)), end="", flush=True)
     if given.plan_only:

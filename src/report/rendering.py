@@ -1,7 +1,8 @@
 """The templates of all pages beside this module, and how they write numbers and texts."""
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,11 @@ def bounds(low: float | None, high: float | None) -> str:
     return NONE if low is None or high is None else f"{signed(low)} to {signed(high)}"
 
 
+def folders(paths: Sequence[str]) -> list[str]:
+    """The folders of paths, sorted, and how many each has: `sandbox/0 (8)`."""
+    return [f"{folder} ({count})" for folder, count in sorted(Counter(path.rpartition("/")[0] for path in paths).items())]
+
+
 FILTERS = {
     "points": points,
     "signed": signed,
@@ -70,6 +76,7 @@ FILTERS = {
     "fields": fields_of,
     "share": share,
     "p_value": p_value,
+    "folders": folders,
 }
 
 

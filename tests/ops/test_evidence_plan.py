@@ -13,7 +13,7 @@ import yaml
 from src.core.errors import InputError
 from src.core.processor import processor_name
 from src.core.records import write_metrics
-from src.ops.evidence import CELLS, check_base, read_cells, scope_of, write_page
+from src.ops.evidence import CELLS, check_base, read_cells, scope_of, still_to_do, write_page
 from src.ops.evidence_plan import (
     Computing,
     Group,
@@ -251,6 +251,14 @@ def keep(*cells) -> None:
         write_metrics(CELLS / f"{cell.world}/{cell.seed}/{cell.recipe}.json", cell)
 
 
+def test_what_is_not_there_is_done_before_what_is_of_older_code(checkout):
+    keep(evidence_cell("tiny", 0, "guide", 0.01, digest="of older code"))
+    scope = scope_of(read_plan(), 2)
+    assert [run.name() for run in still_to_do(scope, scope.runs)] == [
+        "tiny/1/guide", "tiny/0/strong", "tiny/1/strong", "tiny/0/guide",
+    ]  # fmt: skip
+
+
 def test_the_page_is_of_the_cells_that_are_there_and_names_those_of_older_code(checkout):
     keep(
         evidence_cell("tiny", 0, "guide", 0.02, digest=digest(0)),
@@ -262,7 +270,7 @@ def test_the_page_is_of_the_cells_that_are_there_and_names_those_of_older_code(c
     assert (evidence.current, evidence.wanted, evidence.older, evidence.left_out) == (1, 4, ("tiny/1/guide",), ("tiny/0/gone",))
     assert [(cell.recipe, cell.seed) for cell in evidence.cells] == [("guide", 0), ("guide", 1), ("guide", 2)]
     assert json.loads(Path("evidence/evidence.json").read_text())["effects"][0]["effect"]["units"] == 3
-    assert "1 of 4 wanted cells" in Path("evidence/README.md").read_text() and Path("evidence/evidence.svg").exists()
+    assert "4 cells are wanted" in Path("evidence/README.md").read_text() and Path("evidence/evidence.svg").exists()
 
 
 def test_the_command_writes_the_page_alone_when_told_to(checkout):

@@ -52,7 +52,7 @@ def test_a_killed_command_goes_on_and_runs_no_cell_again(planned, environment):
     wait_for(lambda: not in_worker(planned / ".work/evidence"), 30)  # nothing goes on without it
     first = written(planned)
     assert first.keys() == {"guide"}
-    assert "1 of 3 wanted cells" in (planned / "evidence/README.md").read_text()
+    assert "at hand 1 of them are there" in (planned / "evidence/README.md").read_text()
 
     went_on = subprocess.run(command, cwd=planned, env=environment, capture_output=True, text=True)
     assert went_on.returncode == 0, went_on.stderr

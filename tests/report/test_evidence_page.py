@@ -29,8 +29,11 @@ def rows(page: str, title: str) -> list[list[str]]:
 
 def test_the_page_says_how_much_is_there():
     page = render(evidence(older=("sandbox/0/guide",), left_out=("sandbox/0/gone",), current=6), "evidence.svg")
-    assert "6 of 12 wanted cells are there: 2 worlds × 3 seeds × 2 recipes." in page
-    assert "until they are made again: sandbox/0/guide." in page
+    assert "12 cells are wanted: 2 worlds × 3 seeds × 2 recipes." in page
+    assert (
+        "at hand 6 of them are there, and by older ones 1: sandbox/0 (1).\nThese count in all figures until they are made again."
+        in page
+    )
     assert "counted in no figure: sandbox/0/gone." in page
     assert "Machines: a processor, 1 thread." in page
 
@@ -107,7 +110,12 @@ def test_the_signals_have_a_row_each():
 
 def test_without_cells_there_are_no_tables():
     page = render(evidence(cells=[]), "evidence.svg")
-    assert "0 of 12 wanted cells" in page and "|" not in page and "evidence.svg" not in page
+    assert (
+        "12 cells are wanted" in page
+        and "at hand 0 of them are there.\n" in page
+        and "|" not in page
+        and "evidence.svg" not in page
+    )
 
 
 def test_the_picture_has_a_panel_for_each_world_and_the_same_cells_give_the_same_bytes(tmp_path):

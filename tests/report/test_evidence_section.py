@@ -37,7 +37,9 @@ def test_without_cells_it_says_so():
     found = section(cells=[], signals=())
     assert (found.worlds, found.runs) == ((), None)
     text = words(filled("evidence", found))
-    assert "0 of 18 wanted runs are there" in text and "There is no run yet" in text
+    assert (
+        "18 runs are wanted. By the code and the settings at hand 0 of them are there." in text and "There is no run yet" in text
+    )
 
 
 def test_every_world_with_cells_has_its_pictures_and_all_worlds_come_first(whole):
@@ -118,8 +120,11 @@ def test_recipes_by_one_signal_are_listed_by_what_that_was_worth(whole):
 
 
 def test_what_is_old_or_left_out_is_named():
-    text = words(filled("evidence", section(older=("sandbox/0/guide",), left_out=("sandbox/0/gone",), current=6)))
-    assert "6 of 18 wanted runs are there." in text and "made again: sandbox/0/guide." in text
+    older = ("sandbox/1/guide", "sandbox/0/guide", "sandbox/0/votes")
+    text = words(filled("evidence", section(older=older, left_out=("sandbox/0/gone",), current=6)))
+    assert (
+        "6 of them are there, and by older ones 3: sandbox/0 (2), sandbox/1 (1). These count until they are made again." in text
+    )
     assert "counted in no figure: sandbox/0/gone." in text and "Machines: a processor, 1 thread." in text
 
 
