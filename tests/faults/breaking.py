@@ -15,7 +15,16 @@ from src.core.params import parse_yaml
 
 Break = Callable[[Path], None]  # changes one thing in a folder
 PROFILE = "profiles/small.yaml"
-LACKING = object()  # as a key's new value: without the key
+
+
+class Lacking:
+    """As a key's new value: without the key."""
+
+    def __repr__(self) -> str:  # stands in the names of tests, which must be the same in all processes
+        return "lacking"
+
+
+LACKING = Lacking()
 
 
 @dataclass(frozen=True)
