@@ -19,7 +19,8 @@ def run_base_stage(folder: Path, endpoint: str, source: str) -> subprocess.Compl
     """The real stage in a process of its own: the libraries read the hub's address as they are imported."""
     (folder / "profiles").mkdir(exist_ok=True)
     (folder / "params.yaml").write_text("profile: small\nseed: 0\n")
-    (folder / "profiles/small.yaml").write_text(f"base: {{source: '{source}', adapter: null, dtype: bfloat16, sandbox: null}}\n")
+    settings = f"{{source: '{source}', adapter: null, dtype: bfloat16, sandbox: null, sft: null}}"
+    (folder / "profiles/small.yaml").write_text(f"base: {settings}\n")
     environment = hub_environment(endpoint, folder / "hub") | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "src.stages.base"]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
