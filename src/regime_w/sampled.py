@@ -51,9 +51,8 @@ def majority_answer(answers: Sequence[Fraction | None]) -> Fraction | None:
     Source: Wang et al. 2022, Self-Consistency, arXiv:2203.11171, unweighted vote; the rule for ties is ours.
     """
     votes = Counter(answer for answer in answers if answer is not None)
-    return max(
-        votes, key=votes.__getitem__, default=None
-    )  # a Counter has its keys in the order in which they came, max the first
+    # A Counter has its keys in the order in which they came, and of the greatest `max` takes the first.
+    return max(votes, key=votes.__getitem__, default=None)
 
 
 def grade_samples(gold: Fraction, texts: Sequence[SampledText]) -> SampledEvaluation:
