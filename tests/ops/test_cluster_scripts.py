@@ -16,7 +16,7 @@ import psutil
 import pytest
 import yaml
 
-from tests.ops.cluster import ROOT, environment, make_checkout, read_record, run_script, write_program
+from tests.ops.cluster import RECORD, ROOT, environment, make_checkout, read_record, run_script, write_program
 
 SCRIPTS = ("node.sh", "slurm.sh")
 JOB = os.getpid()  # so that two runs of these tests take other ports
@@ -34,7 +34,10 @@ def checkout(tmp_path: Path):
 
 
 def slurm(checkout: Path, nodes: int = 2, **variables: str) -> subprocess.CompletedProcess[str]:
-    """The job as Slurm starts it: a copy of the script, from a folder of its own."""
+    """The job as Slurm starts it: a copy of the script, from a folder of its own.
+
+    Training ends only when the others have joined it, as a real one does: else a slow machine would find a run that has ended.
+    """
     spool = checkout / "spool"
     spool.mkdir()
     shutil.copy(checkout / "scripts/cluster/slurm.sh", spool / "slurm_script")
@@ -43,6 +46,7 @@ def slurm(checkout: Path, nodes: int = 2, **variables: str) -> subprocess.Comple
         "SLURM_JOB_NUM_NODES": str(nodes),
         "SLURM_JOB_NODELIST": ",".join(["localhost", "another", "a-third"][:nodes]),
         "SLURM_SUBMIT_DIR": str(checkout),
+        "PLAY_train": f'until [ "$(grep -c src.training.launch {RECORD})" -ge {nodes - 1} ]; do sleep 0.1; done',
     }
     given = environment(checkout, **(of_job | variables))
     return subprocess.run(["bash", spool / "slurm_script"], cwd=spool, env=given, capture_output=True, text=True, timeout=120)
