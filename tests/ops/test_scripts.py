@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -33,10 +32,8 @@ def script(place: Path, name: str, *arguments: str) -> subprocess.CompletedProce
 
 @pytest.mark.parametrize("name", SCRIPTS)
 @pytest.mark.parametrize("argument", ["--help", "-h"])
-def test_help_is_shown_at_once(place, name, argument):
-    started = time.monotonic()
+def test_help_is_shown_and_calls_nothing(place, name, argument):
     done = script(place, name, argument)
-    assert time.monotonic() - started < 2
     assert done.returncode == 0 and done.stderr == ""
     assert done.stdout.startswith(f"usage: scripts/{name} ")
     assert {path.name for path in place.iterdir()} == {"scripts", "bin"}
