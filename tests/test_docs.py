@@ -157,7 +157,7 @@ def test_the_readme_s_tables_of_evidence_are_those_of_the_committed_cells():
         for name, *figures in rows:
             assert figures == [mean_and_interval(known[name, world]) for world in columns], name
     seeds = {effects[row[0], world]["units"] for row in recipes for world in worlds}
-    assert seeds == {3} and "over three seeds" in README
+    assert seeds == {5} and "over five seeds" in README
 
 
 def test_the_page_of_rounds_has_the_committed_rounds():
@@ -174,12 +174,19 @@ def test_the_page_of_rounds_has_the_committed_rounds():
     assert len(shown) == 5 and rows == shown
 
 
-def test_what_the_readme_says_of_low_and_high_aucs_is_so_in_the_committed_cells():
+def test_what_the_readme_says_of_aucs_and_gains_is_so_in_the_committed_cells():
     forecasts = json.loads((ROOT / "evidence/evidence.json").read_text())["forecasts"]
     units = [unit for item in forecasts for unit in item["units"]]
-    low = [unit for unit in units if round(unit["auc"], 3) <= 0.715]
-    high = [unit for unit in units if round(unit["auc"], 3) >= 0.718]
-    assert (len(units), len(low), len(high)) == (27, 9, 18)
-    assert all(unit["difference"] < 0 and unit["world"] == "careful" for unit in low)
-    assert sum(unit["difference"] > 0 for unit in high) == 15
-    assert "at most 0.715 all lost points; of the eighteen from 0.718 on fifteen gained" in README
+    high = [unit for unit in units if unit["auc"] >= 0.8]
+    assert len(high) == 6 and all(unit["difference"] > 0 for unit in high) and "six runs from 0.80 on all gained" in README
+    for world, gained, low, high_auc in (("misconceptions", 13, 0.699, 0.766), ("careful", 1, 0.592, 0.735)):
+        there = [unit for unit in units if unit["world"] == world]
+        aucs = [round(unit["auc"], 3) for unit in there]
+        assert (len(there), sum(unit["difference"] > 0 for unit in there), min(aucs), max(aucs)) == (15, gained, low, high_auc)
+        assert f"{low} to {high_auc}" in README
+
+
+def test_what_the_readme_says_of_runs_with_drawn_sides_is_so_in_the_committed_cells():
+    cells = [json.loads(path.read_text()) for path in (ROOT / "evidence/cells").glob("*/*/random.json")]
+    significant = [cell for cell in cells if cell["p_value"] < 0.05]
+    assert (len(cells), len(significant), sum(cell["difference"] < 0 for cell in significant)) == (15, 4, 2)
