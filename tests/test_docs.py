@@ -190,3 +190,14 @@ def test_what_the_readme_says_of_runs_with_drawn_sides_is_so_in_the_committed_ce
     cells = [json.loads(path.read_text()) for path in (ROOT / "evidence/cells").glob("*/*/random.json")]
     significant = [cell for cell in cells if cell["p_value"] < 0.05]
     assert (len(cells), len(significant), sum(cell["difference"] < 0 for cell in significant)) == (15, 4, 2)
+    assert "four of the fifteen\n  `random` runs have p < 0.05 by McNemar's test, two of them for the worse" in README
+
+
+def test_the_sandbox_page_has_what_the_old_settings_changed_in_the_committed_cells():
+    for world in ("sandbox", "misconceptions", "careful"):
+        cells = [json.loads((ROOT / f"evidence/cells/{world}/{seed}/old-settings.json").read_text()) for seed in range(5)]
+        bases = ", ".join(f"{100 * cell['baseline_accuracy']:.0f}" for cell in cells)
+        changed = ", ".join(f"{cell['fixed']} / {cell['broken']}" for cell in cells)
+        p_values = ", ".join(f"{cell['p_value']:.2g}" for cell in cells)
+        row = rf"^\| `{world}` \| {bases} \| [\d, ]+ \| {changed} \| {p_values} \|$"
+        assert re.search(row, PAGES["docs/sandbox.md"], flags=re.M), row
