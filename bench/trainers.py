@@ -79,7 +79,7 @@ def compare_dpo(steps: int) -> list[Comparison]:
     with TemporaryDirectory() as scratch:
         os.environ["DVC_ROOT"] = scratch  # where the reference is kept
         ours = dpo.build_trainer(pairs, settings, BASE, Path(scratch, "ours"))
-        load = _dpo_load(ours, steps)
+        load = dpo_load(ours, steps)
         seconds = step_seconds(ours, steps)
         others = step_seconds(_trl_trainer(pairs, settings, Path(scratch, "trl")), steps)
     floor = floor_seconds(read_model(own_checkpoint(BASE, "base"), torch.float32), load, frozen=True)
@@ -90,7 +90,7 @@ def compare_dpo(steps: int) -> list[Comparison]:
     ]
 
 
-def _dpo_load(trainer: DPOTrainer, steps: int) -> Load:
+def dpo_load(trainer: DPOTrainer, steps: int) -> Load:
     """The mean of the first steps."""
     packed = []
     for batch, _ in zip(trainer.get_train_dataloader(), range(steps), strict=False):
