@@ -1,5 +1,6 @@
 """A headless browser for the tests of report.html: it opens files alone, and whatever else a page asks for is noted."""
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -88,6 +89,11 @@ def written(folder: Path, text: str) -> Path:
 
 def status(page: Any, section: str = "flips") -> str:
     return page.inner_text(f"#{section}-list [role=status]")
+
+
+def wait_for_status(page: Any, begin: str, section: str = "flips") -> None:
+    """Until the list's status begins so; `wait_for_function` would evaluate text, which the page forbids."""
+    page.locator(f"#{section}-list [role=status]", has_text=re.compile(f"^{re.escape(begin)}")).wait_for()
 
 
 def shown(page: Any, section: str = "flips") -> list[str]:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.report.browser import settle, shown, status
+from tests.report.browser import settle, shown, status, wait_for_status
 
 pytestmark = pytest.mark.slow
 
@@ -51,11 +51,11 @@ def test_both_texts_stand_side_by_side_with_the_first_difference_and_the_differi
 def test_the_cells_of_the_table_filter_the_list(page, cell, words):
     for _ in range(2):  # the second time the address is the same
         page.click(f"td.{cell} a")
-        page.wait_for_function(f"document.querySelector('#flips-list [role=status]').textContent.startsWith('{words}')")
+        wait_for_status(page, words)
         assert page.locator(f"#flips-{cell} input").is_checked()
         assert page.evaluate("document.activeElement.value") == cell
         page.locator("#flips-all").click()
-        page.wait_for_function("document.querySelector('#flips-list [role=status]').textContent.startsWith('60 of')")
+        wait_for_status(page, "60 of")
 
 
 def test_filters_and_search_work_together(page):
