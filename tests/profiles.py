@@ -44,6 +44,7 @@ PROFILE: dict[str, Any] = {
         "per_device_train_batch_size": 4,
         "max_length": 256,
         "max_truncated_share": 0.0,
+        "group_by": "length",
         "bf16": False,
         "base_dtype": "float32",
         "attn_implementation": "eager",

@@ -76,6 +76,7 @@ def build_trainer(pairs: Sequence[TrainingPair], settings: TrainingSettings, bas
     torch.manual_seed(settings.seed)  # the adapter's first weights
     trainer = PairTrainer(
         reference_dependencies(settings, base),
+        settings.train.group_by,
         model=model,
         args=arguments,
         train_dataset=dataset,

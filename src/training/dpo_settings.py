@@ -30,6 +30,9 @@ Loss = Literal[
     "sigmoid_norm",
 ]
 
+# What pairs of one step have in common.
+GroupBy = Literal["length", "prompt"]
+
 # By the names that the trainer has for them; each is a package of the same name.
 Tracker = Literal["tensorboard", "wandb", "mlflow", "trackio"]
 SMOOTHED: tuple[Loss, ...] = ("robust", "exo_pair", "aot", "aot_unpaired")  # those that know of `label_smoothing`
@@ -89,6 +92,8 @@ class TrainSettings:
     max_truncated_share          of pairs, above which the stage stops
     bf16                         the forward and backward pass are in bfloat16; the adapter stays float32. None is yes where the
                                  machine has instructions for it, without which a processor takes twelve times as long
+    group_by                     what pairs of one step have in common: a like length, or the prompt, so that a step is of few
+                                 questions and the model reads far fewer tokens
     base_dtype                   of the frozen base in memory
     gradient_checkpointing       activations are computed twice instead of kept
     processes                    that train together on this machine; None is one for each GPU, one without a GPU
@@ -101,6 +106,7 @@ class TrainSettings:
     per_device_train_batch_size: PositiveCount
     max_length: Annotated[PositiveCount, Field(ge=2)]
     max_truncated_share: Share
+    group_by: GroupBy
     bf16: bool | None
     base_dtype: Literal["float32", "bfloat16"]
     attn_implementation: Literal["eager", "sdpa"]

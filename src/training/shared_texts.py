@@ -1,7 +1,8 @@
 """Each prompt and each text of a batch of pairs goes through the model once, however many pairs hold it.
 
 Both texts of a pair begin with one prompt, and the pairs of a question share prompts and texts; as pairs of like length stand in
-one batch, and those are often of one question, six in ten of the sandbox's tokens are repeats. So a batch is packed:
+one batch, and those are often of one question, six in ten of the sandbox's tokens are repeats, and more where a batch is of few
+questions (train.group_by). So a batch is packed:
 
     prompt  text a  text b | prompt  text c  text d  text e
     prompt  text f  text g  text h | (padding)

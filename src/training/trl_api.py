@@ -5,7 +5,8 @@ tests/contracts/test_trl.py holds each piece, and says what to look at where an 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain
+from typing import Any, TypeVar
 
 import torch
 from datasets import Dataset
@@ -14,6 +15,7 @@ from transformers.trainer_pt_utils import get_length_grouped_indices
 from trl import DPOTrainer
 
 from src.core.journal import Dependencies
+from src.training.dpo_settings import GroupBy
 from src.training.reference import ScoredText, reference_log_probs
 from src.training.shared_texts import IGNORED, share_texts
 from src.training.trainer_logs import LOGP_CHOSEN, REWARD_CHOSEN, REWARD_REJECTED
@@ -23,6 +25,7 @@ COMPLETION_MASK = "completion_mask"  # of its batches: chosen rows, then as many
 # Of its dataset: the tokens of a completion, and the column of the log-probability of it by the reference.
 SIDES = {"chosen_ids": "ref_chosen_logps", "rejected_ids": "ref_rejected_logps"}
 LENGTH = "length"  # a column of ours, which it passes on
+T = TypeVar("T")
 
 
 class LengthGroups(Sampler[int]):
@@ -47,16 +50,50 @@ class LengthGroups(Sampler[int]):
         return iter(get_length_grouped_indices(self.lengths, self.step_size, generator=generator))
 
 
+class PromptGroups(Sampler[int]):
+    """Pairs of one prompt behind one another, so that the model reads prompt and texts once for many of them.
+
+    Prompts, the pairs of each, and then the full steps are in an order that depends on seed and epoch alone.
+    """
+
+    def __init__(self, prompts: Sequence[str], step_size: int, seed: int) -> None:
+        self.step_size, self.seed, self.epoch = step_size, seed, 0
+        places: dict[str, list[int]] = {}
+        for place, prompt in enumerate(prompts):
+            places.setdefault(prompt, []).append(place)
+        self.groups = list(places.values())
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the trainer when an epoch begins; 0 is the first."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return sum(map(len, self.groups))
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        order = [place for group in _shuffled(self.groups, generator) for place in _shuffled(group, generator)]
+        full = len(order) // self.step_size * self.step_size
+        steps = [order[begin : begin + self.step_size] for begin in range(0, full, self.step_size)]
+        return iter([*chain.from_iterable(_shuffled(steps, generator)), *order[full:]])
+
+
+def _shuffled(things: Sequence[T], generator: torch.Generator) -> list[T]:
+    return [things[place] for place in torch.randperm(len(things), generator=generator).tolist()]
+
+
 class PairTrainer(DPOTrainer):
-    """DPO over pairs in the order of LengthGroups; the dataset has the column `length`, tokens of the longer text.
+    """DPO over pairs in the order that `group_by` names; the dataset has the column `length`, tokens of the longer text.
 
     reference  what decides the log-probabilities by the reference, which are kept; None to have TRL ask for them at each step
+    group_by   what pairs of one step have in common
     The model reads what pairs share once (see src/training/shared_texts.py).
     """
 
     train_dataset: Dataset
 
-    def __init__(self, reference: Dependencies | None, **arguments: Any) -> None:
+    def __init__(self, reference: Dependencies | None, group_by: GroupBy, **arguments: Any) -> None:
+        self.group_by = group_by
         super().__init__(**arguments)
         if reference is not None:
             self.train_dataset = self._with_reference(self.train_dataset, reference)
@@ -84,8 +121,10 @@ class PairTrainer(DPOTrainer):
         value: float = output.log_probs.sum().item()
         return value
 
-    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> LengthGroups:
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> LengthGroups | PromptGroups:
         step_size = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
+        if self.group_by == "prompt":
+            return PromptGroups(self.train_dataset[PROMPT], step_size, self.args.data_seed)
         return LengthGroups(self.train_dataset[LENGTH], step_size, self.args.data_seed)
 
 

@@ -103,6 +103,14 @@ def test_the_trainer_takes_its_order_from_our_sampler(api, trainer):
     )
 
 
+def test_pairs_of_one_prompt_stand_together_where_the_trainer_is_to_group_by_it(api, trainer, monkeypatch):
+    monkeypatch.setattr(trainer, "group_by", "prompt")
+    sampler = trainer._get_train_sampler()
+    assert isinstance(sampler, api.PromptGroups) and len(sampler) == len(trainer.train_dataset)
+    prompts = [trainer.train_dataset[place][api.PROMPT] for place in sampler.groups[0]]
+    assert len(set(prompts)) == 1, "pairs of one group have several prompts: look at PairTrainer in src/training/trl_api.py"
+
+
 @pytest.mark.parametrize("column", ["PROMPT", "PROMPT_IDS", "LENGTH"])
 def test_the_dataset_keeps_our_columns_and_has_the_tokens_of_the_prompt(api, trainer, column):
     assert getattr(api, column) in trainer.train_dataset.column_names, (

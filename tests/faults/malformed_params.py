@@ -215,6 +215,7 @@ SETTINGS: list[tuple[str, str, str, list[str], str]] = [
     ("train", PROFILE, "train.max_length", ["0", "-1", "1"], "it must be greater than or equal to 2"),
     ("train", PROFILE, "train.max_truncated_share", ["-0.1"], NOT_LESS_0),
     ("train", PROFILE, "train.max_truncated_share", ["1.5", "50"], NOT_MORE_1),
+    ("train", PROFILE, "train.group_by", ["size", "null"], "it must be 'length' or 'prompt'"),
     ("train", PROFILE, "train.bf16", ["float16", "1"], BOOL),
     ("train", PROFILE, "train.base_dtype", ["int4"], "it must be 'float32' or 'bfloat16'"),
     ("train", PROFILE, "train.attn_implementation", ["flash"], "it must be 'eager' or 'sdpa'"),
