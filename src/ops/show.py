@@ -96,6 +96,8 @@ def _seconds_lines(taken: Sequence[StageSeconds]) -> list[str]:
 def _verdict_lines(outcome: Outcome, ink: Ink) -> list[str]:
     verdict = outcome.verdict
     lines = [f"{ink(verdict.verdict, STYLE_OF[verdict.verdict])}: {_difference(verdict, outcome.confidence)}"]
+    if verdict.verdict == "no evidence" and verdict.questions_at_power is not None:
+        lines.append(f"some {verdict.questions_at_power:,} questions would show that difference four times of five")
     if verdict.family_ci_low is not None and verdict.family_ci_high is not None:
         low, high = signed(verdict.family_ci_low), signed(verdict.family_ci_high)
         lines.append(f"over {verdict.families} kinds of question: {low} to {high} points")

@@ -14,6 +14,7 @@ from src.regime_w.statistics import (
     difference_at_power,
     mcnemar_exact,
     paired_bootstrap_interval,
+    questions_at_power,
     smallest_detectable_difference,
     wilson_interval,
 )
@@ -32,6 +33,8 @@ class Verdict:
     fixed, broken                   questions that only coherence, only baseline answers correctly
     smallest_detectable_difference  None where no outcome would have been significant
     difference_at_power             None where no true difference would have been found so often
+    questions_at_power              that would find the difference found here so often, if it is the true one; None where
+                                    none was found
     families                        of questions that are not independent of each other; None where they come in none
     family_ci_low, family_ci_high   of the difference by the bootstrap over families; None with fewer than two
     design_effect                   variance over families / variance of independent questions; None with fewer than two
@@ -50,6 +53,7 @@ class Verdict:
     broken: Count
     smallest_detectable_difference: Share | None
     difference_at_power: Share | None
+    questions_at_power: PositiveCount | None
     families: PositiveCount | None = None
     family_ci_low: Difference | None = None
     family_ci_high: Difference | None = None
@@ -196,7 +200,7 @@ def paired_verdict(
     `improved` or `worse` where exact McNemar gives p < alpha, by the side that has more discordant
     questions; otherwise `no evidence`, which is not evidence of no difference.
     `confidence` is that of all three intervals, and `power` the one at which `difference_at_power` states
-    the difference that would have been found.
+    the difference that would have been found, and `questions_at_power` how many questions would find this one.
     `family_of` gives questions that are not independent of each other the same name, by id; it moves no field of the verdict
     but those of the families. Raises ValueError where the two do not hold the same question ids, or none, where only some
     questions have a family, and for an impossible level.
@@ -227,6 +231,7 @@ def paired_verdict(
         broken=broken,
         smallest_detectable_difference=smallest_detectable_difference(fixed + broken, n, alpha),
         difference_at_power=difference_at_power(fixed + broken, n, power, alpha),
+        questions_at_power=questions_at_power(fixed, broken, n, power, alpha),
         families=None if over_families is None else over_families.families,
         family_ci_low=None if family_interval is None else family_interval.low,
         family_ci_high=None if family_interval is None else family_interval.high,

@@ -54,6 +54,13 @@ def test_kinds_of_question_and_a_second_test_set_have_a_line_each(folder, monkey
     assert lines[2].startswith("on GSM8K's own test, no evidence: ") and lines[2].endswith("p = 0.25")
 
 
+def test_no_evidence_has_a_line_for_the_questions_that_it_would_take(folder, monkeypatch, capsys):
+    unsure = {**vars(VERDICT), "verdict": "no evidence", "p_value": 0.25, "questions_at_power": 2934}
+    write_metrics(folder / "metrics/verdict.json", type(VERDICT)(**unsure))
+    run(show.main, folder, monkeypatch)
+    assert capsys.readouterr().out.splitlines()[1] == "some 2,934 questions would show that difference four times of five"
+
+
 def test_a_folder_without_a_run_is_one_error(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="^no run is here: metrics/rollouts.json, .* missing from .*; run `make repro`"):
         run(show.main, tmp_path, monkeypatch)

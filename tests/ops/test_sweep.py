@@ -29,6 +29,7 @@ GUIDE = RunVerdict(
     broken=35,
     smallest_detectable_difference=0.02,
     difference_at_power=0.03,
+    questions_at_power=300,
 )
 PAIRS = PairMetrics(
     questions=500,

@@ -58,6 +58,7 @@ VERDICT = Verdict(
     broken=20,
     smallest_detectable_difference=0.02,
     difference_at_power=0.025,
+    questions_at_power=300,
 )
 
 

@@ -19,6 +19,7 @@ from src.regime_w.statistics import (
     holm,
     mcnemar_exact,
     paired_bootstrap_interval,
+    questions_at_power,
     smallest_detectable_difference,
     wilson_interval,
 )
@@ -312,6 +313,7 @@ def test_the_verdict_holds_what_it_is_built_from():
     assert Interval(result.ci_low, result.ci_high) == paired_bootstrap_interval(12, 2, 50, 0.9)
     assert result.smallest_detectable_difference == smallest_detectable_difference(14, 50)
     assert result.difference_at_power == difference_at_power(14, 50, power=0.8)
+    assert result.questions_at_power == questions_at_power(12, 2, 50, power=0.8)
     assert comparison.fixed_ids == tuple(sorted(f"fixed-{i}" for i in range(12)))
     assert comparison.broken_ids == ("broken-0", "broken-1")
 
@@ -385,6 +387,9 @@ def test_no_questions_are_refused():
         lambda: difference_at_power(4, 3),
         lambda: difference_at_power(1, 3, power=80),
         lambda: difference_at_power(1, 3, alpha=1.0),
+        lambda: questions_at_power(2, 2, 3),
+        lambda: questions_at_power(1, 0, 3, power=80),
+        lambda: questions_at_power(1, 0, 3, alpha=1.0),
         lambda: paired_verdict({"a": True}, {"a": True}, alpha=5),
         lambda: paired_verdict({"a": True}, {"a": True}, power=0.0),
     ],

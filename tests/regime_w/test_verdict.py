@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, binomtest
 
-from src.regime_w.statistics import difference_at_power, mcnemar_exact
+from src.regime_w.statistics import difference_at_power, mcnemar_exact, questions_at_power
 from src.regime_w.verdict import Verdict, paired_verdict
 
 RUNS = 3000
@@ -83,6 +83,18 @@ def test_the_stated_difference_is_found_as_often_as_stated(discordant: int, n: i
     draws = random.multinomial(n, [fixed, broken, 1 - share], size=RUNS)
     found = sum(verdict_of(int(f), int(b), n).verdict == better for f, b, _ in draws)
     assert abs(found - 0.8 * RUNS) <= FAR * np.sqrt(RUNS * 0.8 * 0.2), f"found in {found} of {RUNS} runs"
+
+
+@pytest.mark.parametrize(("fixed", "broken", "n"), [(20, 14, 300), (14, 20, 300), (3, 0, 300), (40, 39, 200), (60, 40, 400)])
+def test_so_many_questions_as_it_says_would_show_the_difference_found(fixed: int, broken: int, n: int):
+    """By the exact power: of so many questions, with as many discordant, the least difference at a power of 0.8 is that found."""
+    count = questions_at_power(fixed, broken, n)
+    least = difference_at_power(round((fixed + broken) * count / n), count)
+    assert least == pytest.approx(abs(fixed - broken) / n, rel=0.08)
+
+
+def test_no_number_of_questions_would_show_a_difference_of_none():
+    assert verdict_of(7, 7, 300).questions_at_power is None
 
 
 def power_by_enumeration(difference: float, discordant: int, n: int, alpha: float) -> float:

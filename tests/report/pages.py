@@ -26,6 +26,7 @@ ON_PLATINUM = Verdict(
     broken=26,
     smallest_detectable_difference=0.019,
     difference_at_power=0.0263,
+    questions_at_power=300,
 )
 VERDICT = RunVerdict(**vars(ON_PLATINUM))
 ON_GSM8K = replace(ON_PLATINUM, verdict="no evidence", questions=1319, p_value=0.25)

@@ -86,6 +86,15 @@ def test_every_verdict_has_its_meaning(verdict, meaning):
     assert meaning in render(page(verdict=replace(VERDICT, verdict=verdict)))
 
 
+def test_no_evidence_says_how_many_questions_it_would_take():
+    unsure = replace(VERDICT, verdict="no evidence", difference=0.02, questions_at_power=2934)
+    sentence = "If the +2.00 points found here are the true difference, it would take some 2,934 questions"
+    assert sentence in render(page(verdict=unsure))
+    equal = replace(unsure, difference=0.0, questions_at_power=None)
+    assert "so no number of questions would show this difference" in render(page(verdict=equal))
+    assert "it would take" not in render(page())
+
+
 def test_a_comparison_that_could_show_nothing_says_so():
     text = render(page(verdict=replace(VERDICT, smallest_detectable_difference=None, difference_at_power=None)))
     assert "With 123 questions changed no difference, in either direction, could have been significant." in text
