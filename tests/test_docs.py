@@ -108,7 +108,7 @@ def test_the_sweeps_are_of_a_run_that_the_readme_shows():
     """Each has a row a point, and its point of the profile's own settings ends as a run of the README's table did."""
     runs = [[cell.strip() for cell in line.split("|")[1:-1]] for line in README.splitlines() if line.count(" / ") == 1]
     shown = {(run[1].partition(" → ")[0], run[2], run[4]) for run in runs if "→" in run[1]}
-    for name, own in (("learning-rate", "5e-5"), ("scoring-weights", "all")):
+    for name, own in (("learning-rate", "5e-5"), ("scoring-weights", "all"), ("losses", "sigmoid")):
         page = (ROOT / f"sweeps/{name}.md").read_text()
         rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("|")][2:]
         points = yaml.safe_load((ROOT / f"sweeps/{name}.yaml").read_text())["points"]
