@@ -27,7 +27,7 @@ from src.training.launch import BASE
 from src.training.pairs import PAIRS, TrainingPair
 from src.training.sandbox_settings import SandboxModelSettings
 from src.training.shared_texts import IGNORED, pack
-from src.training.tokenizer import encode_example
+from src.training.tokenizer import encode_examples
 
 ROUNDS = 5  # of a floor; the fastest counts
 
@@ -131,7 +131,8 @@ def compare_base(steps: int) -> list[Comparison]:
         return []
     tokenizer = read_tokenizer(own_checkpoint(BASE, "base"))
     taught = read_records(QUESTIONS, Question)[sandbox.first_question :]
-    every = [vars(encode_example(tokenizer, example)) for example in build_examples(taught, replace(sandbox, epochs=1))]
+    examples = encode_examples(tokenizer, list(build_examples(taught, replace(sandbox, epochs=1))))
+    every = [vars(example) for example in examples]
     data = Dataset.from_list(every[: steps * sandbox.batch_size])
     with TemporaryDirectory() as scratch:
         model = sandbox_model.build_model(sandbox, tokenizer, seed=0)

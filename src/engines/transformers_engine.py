@@ -1,6 +1,7 @@
 """Text generation with transformers whose texts do not depend on batch size, order or company.
 
-choosing.py has how a token is chosen, writing.py how a batch is kept full, slots.py where keys and values are.
+choosing.py has how a token is chosen, writing.py how a batch is kept full, slots.py where keys and values are, attention.py how
+they are read.
 """
 
 from collections.abc import Iterator, Sequence
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from src.engines.attention import read_keys_in_place
 from src.engines.choosing import Strand
 from src.engines.interface import Completion, Request, refuse_doubled_keys
 from src.engines.lengths import check_lengths, token_limit
@@ -38,6 +40,7 @@ class TransformersEngine:
         check_tokens(model, self.tokenizer, base)
         if adapter_folder is not None:
             model = add_adapter(model, own_checkpoint(adapter_folder, "train")).merge_and_unload()
+        read_keys_in_place(model)
         self.model = model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
         self.batch_size = batch_size
 

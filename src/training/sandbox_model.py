@@ -24,7 +24,7 @@ from src.training.callbacks import CHECKPOINT_STEPS, equip, newest_checkpoint
 from src.training.examples import Retellings, build_examples, solution_text
 from src.training.muon import MuonAndAdamW
 from src.training.sandbox_settings import SandboxModelSettings
-from src.training.tokenizer import IGNORED, encode_example, train_tokenizer
+from src.training.tokenizer import IGNORED, encode_examples, train_tokenizer
 from src.training.trainer_logs import logged_losses
 
 WARMUP_STEPS = 50
@@ -101,7 +101,8 @@ def train_sandbox_model(
     """
     taught = between(questions, settings.first_question)
     tokenizer = train_tokenizer(_tokenizer_texts(taught), settings.vocab_size)
-    data = Dataset.from_list([vars(encode_example(tokenizer, example)) for example in build_examples(taught, settings)])
+    examples = encode_examples(tokenizer, list(build_examples(taught, settings)))
+    data = Dataset.from_list([vars(example) for example in examples])
     model = build_model(settings, tokenizer, seed)
     trainer = _build_trainer(model, data, tokenizer.pad_token_id, settings, seed, work)
     equip(trainer)

@@ -1,6 +1,6 @@
 """The tokenizer of the sandbox's model, and its examples as tokens."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
@@ -51,19 +51,29 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token=BEGIN, eos_token=END, pad_token=PAD, padding_side="left")
 
 
-def encode_example(tokenizer: PreTrainedTokenizerFast, example: Example) -> EncodedExample:
-    """The tokens of an example, and the length by which it is batched.
+def encode_examples(tokenizer: PreTrainedTokenizerFast, examples: Sequence[Example]) -> list[EncodedExample]:
+    """The tokens of each example, and the length by which it is batched.
+
+    Epochs ask and answer much the same, so each different text is read once, and all at once: one by one and again in each
+    epoch they took five times as long.
 
     A batch's loss is the mean over its tokens, so a token of a batch of short texts weighs more. The length is therefore that
     of the completion with its steps: examples of both styles share batches, and neither is favoured.
     """
-    prompt_ids = tokenizer(example.prompt)["input_ids"]
-    completion_ids, with_steps_ids = (
-        tokenizer(text, add_special_tokens=False)["input_ids"] for text in (example.completion, example.with_steps)
-    )
-    completion_ids.append(tokenizer.eos_token_id)
-    return EncodedExample(
-        input_ids=prompt_ids + completion_ids,
-        labels=[IGNORED] * len(prompt_ids) + completion_ids,
-        length=len(prompt_ids) + len(with_steps_ids),
-    )
+
+    def token_ids(texts: Iterable[str], begins: bool) -> Mapping[str, list[int]]:
+        different = list(dict.fromkeys(texts))
+        return dict(zip(different, tokenizer(different, add_special_tokens=begins)["input_ids"], strict=True))
+
+    prompts = token_ids((example.prompt for example in examples), begins=True)
+    completions = token_ids((text for example in examples for text in (example.completion, example.with_steps)), begins=False)
+
+    def encoded(example: Example) -> EncodedExample:
+        prompt, completion = prompts[example.prompt], [*completions[example.completion], tokenizer.eos_token_id]
+        return EncodedExample(
+            input_ids=[*prompt, *completion],
+            labels=[*[IGNORED] * len(prompt), *completion],
+            length=len(prompt) + len(completions[example.with_steps]),
+        )
+
+    return [encoded(example) for example in examples]

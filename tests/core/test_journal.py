@@ -24,6 +24,7 @@ from src.core.journal import (
     read_pieces,
     work_folder,
 )
+from src.core.processor import second_level_cache
 
 PIECES = {f"key {number}": [f"text {number} \u00e9\u2028\n\x00", number, "stop"] for number in range(20)}
 ROOT = Path(__file__).parents[2]
@@ -220,6 +221,21 @@ def test_another_kind_of_machine_has_another_key(work, monkeypatch, kind):
     before = work.key()
     monkeypatch.setattr(f"platform.{kind}", lambda: "another")
     assert work.key() != before
+
+
+@pytest.mark.parametrize(("what", "found"), [("torch.get_num_threads", 3), ("src.core.journal.second_level_cache", "1024K")])
+def test_another_number_of_threads_or_another_cache_has_another_key(work, monkeypatch, what, found):
+    """Training that went on with another number would give neither's bytes."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    before = work.key()
+    monkeypatch.setattr(what, lambda: found)
+    assert work.key() != before
+
+
+def test_the_cache_is_as_linux_has_it(tmp_path):
+    (tmp_path / "size").write_text("2048K\n")
+    assert second_level_cache(tmp_path / "size") == "2048K"
+    assert second_level_cache(tmp_path / "none") is None
 
 
 def test_a_checkpoint_is_known_by_all_of_its_files(tmp_path):

@@ -28,6 +28,7 @@ SOURCES = journal.SOURCES
 DECIDING = {
     "engines/choosing.py",
     "engines/slots.py",
+    "engines/attention.py",
     "engines/transformers_engine.py",
     "engines/writing.py",
     "models/encoding.py",

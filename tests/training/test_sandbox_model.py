@@ -10,7 +10,7 @@ from src.sources.sandbox.problems import make_split
 from src.training.examples import Example, build_examples
 from src.training.sandbox_model import MAX_POSITIONS, _build_trainer, build_model
 from src.training.sandbox_settings import MIN_VOCAB_SIZE
-from src.training.tokenizer import encode_example, train_tokenizer
+from src.training.tokenizer import encode_examples, train_tokenizer
 from tests.conftest import TINY
 
 
@@ -31,7 +31,7 @@ def test_numbers_and_instructions_are_single_tokens_and_texts_come_back_as_they_
 
 
 def test_an_example_teaches_the_completion_and_its_end_alone(tokenizer):
-    encoded = encode_example(tokenizer, Example("How many?\n\n", "Answer: 7", "four: 2 + 5 = 7\nAnswer: 7"))
+    [encoded] = encode_examples(tokenizer, [Example("How many?\n\n", "Answer: 7", "four: 2 + 5 = 7\nAnswer: 7")])
     taught = [token for token in encoded.labels if token != -100]
     assert tokenizer.decode(taught) == "Answer: 7</s>"
     assert encoded.input_ids[-len(taught) :] == taught
@@ -42,12 +42,13 @@ def test_no_example_is_longer_than_the_model_reads_even_in_the_smallest_vocabula
     """So nothing has to look at the length of an example: the problems are as long as `make_split` makes them."""
     tokenizer = train_tokenizer([], MIN_VOCAB_SIZE)  # it has learned no letters together: a token a byte
     every_step = replace(TINY, epochs=4, answer_only_wolfram=0.0, answer_only_maudlin=0.0)
-    examples = build_examples(make_split("train", 2000), every_step)
-    assert 384 < max(len(encode_example(tokenizer, example).input_ids) for example in examples) <= MAX_POSITIONS
+    examples = list(build_examples(make_split("train", 2000), every_step))
+    assert 384 < max(len(example.input_ids) for example in encode_examples(tokenizer, examples)) <= MAX_POSITIONS
 
 
 def test_the_loss_is_that_of_the_whole_model_over_the_learned_tokens(tokenizer, questions, tmp_path):
-    data = Dataset.from_list([vars(encode_example(tokenizer, example)) for example in build_examples(questions[:8], TINY)])
+    examples = encode_examples(tokenizer, list(build_examples(questions[:8], TINY)))
+    data = Dataset.from_list([vars(example) for example in examples])
     trainer = _build_trainer(build_model(TINY, tokenizer, seed=0), data, tokenizer.pad_token_id, TINY, 0, tmp_path)
     batch = trainer.data_collator([data[place] for place in range(8)])
     with torch.no_grad(), trainer.accelerator.autocast():
