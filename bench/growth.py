@@ -128,7 +128,9 @@ def scratch(profile: Mapping[str, Any]) -> Iterator[Path]:
         folder = Path(name)
         (folder / "profiles").mkdir()
         (folder / "profiles/growth.yaml").write_text(yaml.safe_dump(dict(profile)))
-        (folder / "params.yaml").write_text(yaml.safe_dump(read_yaml(ROOT / "params.yaml") | {"profile": "growth"}))
+        # One process, whose time and memory are then those of the work.
+        params = read_yaml(ROOT / "params.yaml") | {"profile": "growth", "rollouts": {"processes": 1}}
+        (folder / "params.yaml").write_text(yaml.safe_dump(params))
         if not BASE.is_dir():
             raise InputError(f"{BASE} is not there; run `make repro` with `profile: sandbox` first")
         shutil.copytree(BASE, folder / BASE)

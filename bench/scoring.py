@@ -1,11 +1,11 @@
-"""How fast trajectories of GSM8K's length are scored, on one core: stages `rollouts` and `prefs` on texts that are made up.
+"""How fast trajectories of GSM8K's length are scored: stages `rollouts` and `prefs` on one core, on texts that are made up.
 
     python -m bench.scoring
 
 The texts are a little longer than GSM8K's: questions of 47 words (45), solutions of 59 tokens, 31 of them different (56 and 30),
 in three or four steps and an answer. A fifth of the answers is wrong, some texts have none, some are cut off, and the eleven of
 one question are told in other words. Each stage runs in a process of its own, as in the pipeline, and so does a loop that reads
-and writes the lines of the trajectories with `json` alone.
+and writes the lines of the trajectories with `json` alone. Stage `rollouts` is then run by processes on all cores as well.
 """
 
 import json
@@ -19,8 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+import yaml
+
 from bench.comparison import Comparison, table
 from src.core.command import command_line, run_command
+from src.core.params import read_yaml
+from src.core.processes import available_cores
 from src.core.records import write_records
 from src.regime_w.arms import ARM_NAMES, build_all_arms, build_prompt
 from src.regime_w.questions import Question
@@ -105,7 +109,6 @@ def fill(folder: Path, trajectories: int) -> None:
     questions = [make_question(number, random) for number in range(trajectories // len(ARM_NAMES))]
     write_records(folder / "data/train.jsonl", Question, [question for question, _ in questions])
     write_records(folder / "data/trajectories.jsonl", Trajectory, make_trajectories(questions, random))
-    (folder / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
 
 
 # --- measures ---
@@ -113,19 +116,29 @@ def fill(folder: Path, trajectories: int) -> None:
 
 @dataclass(frozen=True)
 class Run:
-    """What one process took: seconds of its core, without those of its start, and its peak of memory in MB."""
+    """What one process took, without its start.
+
+    seconds  of its core, not of processes that it starts
+    wall     seconds by the clock
+    memory   its peak, in MB
+    """
 
     seconds: float
+    wall: float
     memory: float
 
 
 def run_stages(folder: Path) -> dict[str, Run]:
     """Each stage in a process of its own, on one core."""
-    return {stage: _run([sys.executable, "-m", "bench.scoring", "--stage", stage], folder) for stage in STAGES}
+    return {stage: run_apart(stage, folder, processes=1) for stage in STAGES}
 
 
-def _run(command: Sequence[str], folder: Path) -> Run:
+def run_apart(stage: str, folder: Path, processes: int | None) -> Run:
+    """`time_stage` in a process of its own, where stage `rollouts` scores by so many; None for one on each core."""
+    params = read_yaml(ROOT / "params.yaml") | {"rollouts": {"processes": processes}}
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "bench.scoring", "--stage", stage]
     done = subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.PIPE)
     return Run(**json.loads(done.stdout.splitlines()[-1]))
 
@@ -133,7 +146,7 @@ def _run(command: Sequence[str], folder: Path) -> Run:
 def time_stage(name: str) -> Run:
     """Run a stage, or `json` on the lines that the stages read, in the current folder and this process."""
     if name == "json":
-        began = time.process_time()
+        began, wall_began = time.process_time(), time.perf_counter()
         with Path("data/trajectories.jsonl").open("rb") as lines, Path("data/copy.jsonl").open("w") as copy:
             copy.writelines(json.dumps(json.loads(line)) + "\n" for line in lines)
     else:
@@ -141,10 +154,9 @@ def time_stage(name: str) -> Run:
 
         main = {"rollouts": rollouts.main, "prefs": prefs.main}[name]
         sys.argv = [name]
-        began = time.process_time()
+        began, wall_began = time.process_time(), time.perf_counter()
         main()
-    taken = time.process_time() - began
-    return Run(taken, _peak_memory())
+    return Run(time.process_time() - began, time.perf_counter() - wall_began, _peak_memory())
 
 
 def _peak_memory() -> float:
@@ -162,7 +174,8 @@ def compare() -> Sequence[Comparison]:
             folder.mkdir()
             fill(folder, count)
             runs[count] = run_stages(folder)
-            runs[count]["json"] = _run([sys.executable, "-m", "bench.scoring", "--stage", "json"], folder)
+            runs[count]["json"] = run_apart("json", folder, processes=1)
+        by_all = run_apart("rollouts", folder, processes=None)
     few, many = runs[FEW], runs[MANY]
     speed = {name: MANY / run.seconds for name, run in many.items()}
     each = f"{MANY:,} trajectories"
@@ -170,6 +183,13 @@ def compare() -> Sequence[Comparison]:
     found = [
         Comparison(f"scoring, {each}", "a second", speed["rollouts"], "the goal", GOAL, at_least=1.0),
         Comparison(f"scoring, {each}", "a second", speed["rollouts"], "`json` reading and writing them", speed["json"]),
+        Comparison(
+            f"scoring, {each}, by {available_cores()} processes",
+            "a second",
+            MANY / by_all.wall,
+            "by one",
+            MANY / many["rollouts"].wall,
+        ),
         Comparison(f"pairs, {each}", "a second", speed["prefs"], "`json` reading and writing them", speed["json"]),
     ]
     for name in STAGES:

@@ -31,6 +31,7 @@ class Record(Protocol):
 R = TypeVar("R", bound=Record)
 M = TypeVar("M")
 MAX_FAULTS = 5  # of one record in a message
+UNWRITABLE = "it cannot be written; the stage that made it is at fault"
 
 
 # --- a record and its JSON ---
@@ -128,14 +129,21 @@ def stream_records(path: Path, wanted: type[R]) -> Iterator[tuple[int, R]]:
     for a record whose identity stands on an earlier line, and for one that stands apart from those that share the first field
     of its identity. What stands before the fault has been given by then.
     """
-    cure = "it is not readable; repair it, or run the stage that writes the file again"
-    checks = _Checks(path, wanted, cure)
     line = 0
-    for line, record in enumerate(_parsed(path, wanted, cure), start=1):
-        checks.check(line, record)
+    for line, record in records_of_lines(path, wanted, enumerate(read_lines(path), start=1)):
         yield line, record
     if not line and not _may_be_empty(wanted):
         raise InputError(f"{path} is empty; run the stage that writes it again")
+
+
+def records_of_lines(path: Path, wanted: type[R], lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, R]]:
+    """`stream_records` of some lines of a file, each with its number, as if the file had no others; there may be none."""
+    cure = "it is not readable; repair it, or run the stage that writes the file again"
+    checks = _Checks(path, wanted, cure)
+    for number, line in lines:
+        record = _parsed(path, wanted, number, line, cure)
+        checks.check(number, record)
+        yield number, record
 
 
 def write_records(path: Path, wanted: type[R], records: Iterable[R]) -> None:
@@ -143,39 +151,43 @@ def write_records(path: Path, wanted: type[R], records: Iterable[R]) -> None:
 
     Raises InputError as `stream_records` does, before anything stands at `path`.
     """
-    cure = "it cannot be written; the stage that made it is at fault"
-    checks = _Checks(path, wanted, cure)
+    checks = _Checks(path, wanted, UNWRITABLE)
     line = 0
     with atomic_file(path) as file:
         for line, record in enumerate(records, start=1):
-            text = _encode(record)
-            try:
-                check_json(wanted, text)  # as its reader will
-            except Faults as faults:
-                raise InputError(f"{path}:{line}: {_told(faults)}. As a record of kind {wanted.__name__} {cure}") from faults
+            text = line_of_record(path, wanted, line, record)
             checks.check(line, record)
-            file.write(text + "\n")
+            file.write(text)
         if not line and not _may_be_empty(wanted):
             raise InputError(f"there are no records of kind {wanted.__name__} to write to {path}")
+
+
+def line_of_record(path: Path, wanted: type[R], number: int, record: R) -> str:
+    """A record as `write_records` writes it on line `number`, with the end of the line; InputError for one that has faults."""
+    text = _encode(record)
+    try:
+        check_json(wanted, text)  # as its reader will
+    except Faults as faults:
+        raise InputError(f"{path}:{number}: {_told(faults)}. As a record of kind {wanted.__name__} {UNWRITABLE}") from faults
+    return text + "\n"
 
 
 def _may_be_empty(wanted: type[Record]) -> bool:
     return getattr(wanted, "MAY_BE_EMPTY", False)
 
 
-def _parsed(path: Path, wanted: type[R], cure: str) -> Iterator[R]:
-    """The records of a file's lines, each checked alone."""
-    for number, line in enumerate(read_lines(path), start=1):
-        try:
-            yield _from_line(wanted, line)
-        except Faults as faults:
-            raise InputError(f"{path}:{number}: {_told(faults)}. As a record of kind {wanted.__name__} {cure}") from faults
-        except ValueError as error:
-            cause = "the line is blank" if not line.strip() else str(error)
-            raise InputError(
-                f"{path}:{number}: {cause}. A line is one whole JSON object; one cut short is left by a "
-                "writer that was stopped. Repair the line, or run the stage that writes the file again"
-            ) from error
+def _parsed(path: Path, wanted: type[R], number: int, line: bytes, cure: str) -> R:
+    """The record of a line, checked alone."""
+    try:
+        return _from_line(wanted, line)
+    except Faults as faults:
+        raise InputError(f"{path}:{number}: {_told(faults)}. As a record of kind {wanted.__name__} {cure}") from faults
+    except ValueError as error:
+        cause = "the line is blank" if not line.strip() else str(error)
+        raise InputError(
+            f"{path}:{number}: {cause}. A line is one whole JSON object; one cut short is left by a "
+            "writer that was stopped. Repair the line, or run the stage that writes the file again"
+        ) from error
 
 
 class _Checks:

@@ -32,25 +32,7 @@ def _check_filled(text: str) -> str:
     return text
 
 
-HALF = "half a surrogate pair is no character"  # no tokenizer reads it and no file can hold it
-
-
-def _is_half(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
-
-
-def _check_characters(text: str) -> str:
-    if _is_half(text):
-        raise ValueError(HALF)
-    return text
-
-
-Text = Annotated[str, AfterValidator(_check_characters)]
-FilledText = Annotated[Text, AfterValidator(_check_filled)]
+FilledText = Annotated[str, AfterValidator(_check_filled)]
 # A number as `canonical` of src/regime_w/answers.py writes it: 18, -0.25, 1/3.
 NUMBER_TEXT = r"^-?[0-9]{1,500}(\.[0-9]{1,500}|/[1-9][0-9]{0,499})?$"
 NumberText = Annotated[str, Field(pattern=NUMBER_TEXT)]
@@ -132,6 +114,17 @@ def check_json(wanted: Any, text: str | bytes) -> Any:
 def check_value(wanted: Any, value: Any) -> Any:
     """A value of JSON's types (as json.loads or YAML gives it) as `wanted`. Raises Faults."""
     return check_json(wanted, json.dumps(value))
+
+
+HALF = "half a surrogate pair is no character"  # no tokenizer reads it and no file can hold it
+
+
+def _is_half(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _half_characters(text: str | bytes) -> list[Fault]:

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from src.core.shapes import Count, FilledText, NonNegative, PositiveCount, Share, Text
+from src.core.shapes import Count, FilledText, NonNegative, PositiveCount, Share
 
 
 @dataclass(frozen=True)
 class Token:
     """A special token: how the tokenizer writes it, and its row in the vocabulary."""
 
-    token: Text
+    token: str
     id: Count
 
 

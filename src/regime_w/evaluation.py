@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import ClassVar
 
-from src.core.shapes import Count, FilledText, NonNegative, NumberText, Positive, PositiveCount, Share, Text
+from src.core.shapes import Count, FilledText, NonNegative, NumberText, Positive, PositiveCount, Share
 from src.regime_w.answers import canonical, extract_answer
 from src.regime_w.questions import Question
 from src.regime_w.sampled import SampledEvaluation, grade_samples
@@ -31,8 +31,8 @@ class Evaluation:
     id: FilledText
     question: FilledText
     gold: NumberText
-    text: Text
-    answer: Text | None
+    text: str
+    answer: str | None
     correct: bool
     n_tokens: Count
     finish_reason: FinishReason

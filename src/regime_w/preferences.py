@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import ClassVar, Literal
 
-from src.core.shapes import Count, FilledText, NonNegative, Text
+from src.core.shapes import Count, FilledText, NonNegative
 from src.regime_w.arms import ARM_NAMES, PERSONA_OF, PROBE_A, PROBE_CF1, ArmName
 from src.regime_w.reading import count_tokens
 from src.regime_w.scoring import Rollout, ScoredTrajectory, by_arm
@@ -60,8 +60,8 @@ class Pair:
     question_id: FilledText
     question: FilledText
     prompt: FilledText
-    chosen: Text
-    rejected: Text
+    chosen: str
+    rejected: str
     pair_type: PairType
     chosen_arm: ArmName
     rejected_arm: ArmName

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from src.core.shapes import Count, FilledText, NumberText, Text
+from src.core.shapes import Count, FilledText, NumberText
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class Question:
 
     id: FilledText
     question: FilledText
-    answer: Text
+    answer: str
     gold: NumberText
-    restated: Text | None = None
-    altered: Text | None = None
-    altered_answer: Text | None = None
+    restated: str | None = None
+    altered: str | None = None
+    altered_answer: str | None = None
     kind: FilledText | None = None
-    cleaning_status: Text | None = None
+    cleaning_status: str | None = None
     gsm8k_gold: NumberText | None = None
     in_platinum: bool | None = None
     index: Count | None = None

@@ -65,6 +65,14 @@ class Tally:
         if value > self._max:
             self._max = value
 
+    def merge(self, other: "Tally") -> None:
+        """Add the values of another tally."""
+        for sums, more in ((self._sums, other._sums), (self._squares, other._squares)):
+            for denominator, numerator in more.items():
+                sums[denominator] = sums.get(denominator, 0) + numerator
+        self.count += other.count
+        self._min, self._max = min(self._min, other._min), max(self._max, other._max)
+
     def distribution(self) -> Distribution:
         """Of at least one value."""
         total = sum((Fraction(numerator, denominator) for denominator, numerator in self._sums.items()), Fraction())
@@ -101,6 +109,16 @@ class RolloutTally:
             self._truncated += trajectory.finish_reason == "length"
             self._correct[place] += trajectory.correct
         self._signals.add(rollout)
+
+    def merge(self, other: "RolloutTally") -> None:
+        """Add the rollouts of another tally. The order of the rollouts changes no figure."""
+        for name, tally in self._scores.items():
+            tally.merge(other._scores[name])
+        self._reward.merge(other._reward)
+        self._unanswered += other._unanswered
+        self._truncated += other._truncated
+        self._correct = [ours + theirs for ours, theirs in zip(self._correct, other._correct, strict=True)]
+        self._signals.merge(other._signals)
 
     def metrics(self, confidence: float) -> RolloutMetrics:
         """Of at least one rollout; `confidence` is that of the intervals, 0.95 is 95 %."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from src.core.shapes import Count, Positive, PositiveCount, Text
+from src.core.shapes import Count, Positive, PositiveCount
 from src.regime_w.answers import canonical, extract_answer
 from src.regime_w.texts import SampledText
 
@@ -25,7 +25,7 @@ class SampledEvaluation:
     temperature: Positive
     right: Count
     unparsed: Count
-    majority: Text | None
+    majority: str | None
     votes: Count
     correct: bool
 

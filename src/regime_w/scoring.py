@@ -18,7 +18,7 @@ from itertools import combinations
 from statistics import fmean
 from typing import ClassVar, Literal, Protocol, TypeVar
 
-from src.core.shapes import Count, FilledText, Integer, NonNegative, NumberText, Share, Text
+from src.core.shapes import Count, FilledText, Integer, NonNegative, NumberText, Share
 from src.regime_w.answers import canonical
 from src.regime_w.arms import ARM_NAMES, PROBE_A, PROBE_A_PRIME, PROBE_CF1, VARIANCE_ARMS, ArmName
 from src.regime_w.questions import Question
@@ -102,7 +102,7 @@ class ScoredTrajectory:
     """
 
     arm_name: ArmName
-    answer: Text | None
+    answer: str | None
     correct: bool
     end: Share
     path: NonNegative
@@ -111,8 +111,8 @@ class ScoredTrajectory:
     alignment: Share
     quality: NonNegative
     reward: NonNegative
-    prompt: Text
-    text: Text
+    prompt: str
+    text: str
     seed: Integer
     temperature: NonNegative
     n_tokens: Count
@@ -135,7 +135,7 @@ class Rollout:
     s_end: Share
     s_path: float  # its weights are parameters, so its range is too
     s_cf: Share
-    consensus: Text | None
+    consensus: str | None
     trajectories: tuple[ScoredTrajectory, ...]
 
     def __post_init__(self) -> None:

@@ -193,6 +193,16 @@ class SignalTally:
             if len(self._correct) >= BATCH * len(ARM_NAMES):
                 self._compare()
 
+    def merge(self, other: "SignalTally") -> None:
+        """Add the rollouts of another tally."""
+        self._scores += other._scores
+        self._canonical += other._canonical
+        self._table += other._table
+        self._correct += other._correct
+        self._credits += other._credits
+        if len(self._correct) >= BATCH * len(ARM_NAMES):
+            self._compare()
+
     def _compare(self) -> None:
         """Move the waiting trajectories into the table."""
         credits = np.array(self._credits, dtype=np.float64).reshape(-1, len(ARM_NAMES), len(CREDITS))

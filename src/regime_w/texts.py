@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from src.core.shapes import Count, FilledText, Integer, NonNegative, Positive, Text
+from src.core.shapes import Count, FilledText, Integer, NonNegative, Positive
 from src.regime_w.arms import ArmName
 
 # The model ended its text, or the limit of tokens did.
@@ -28,8 +28,8 @@ class Trajectory:
     arm_name: ArmName
     seed: Integer
     temperature: NonNegative
-    prompt: Text
-    text: Text
+    prompt: str
+    text: str
     n_tokens: Count
     finish_reason: FinishReason
 
@@ -46,7 +46,7 @@ class SampledText:
 
     sample: Count
     temperature: Positive
-    text: Text
+    text: str
     n_tokens: Count
     finish_reason: FinishReason
 
@@ -64,7 +64,7 @@ class PolicyText:
     IDENTITY: ClassVar[tuple[str, ...]] = ("id",)
 
     id: FilledText
-    text: Text
+    text: str
     n_tokens: Count
     finish_reason: FinishReason
     sampled: Annotated[tuple[SampledText, ...], Field(min_length=1)] | None = None

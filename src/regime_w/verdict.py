@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from src.core.shapes import Count, FilledText, NonNegative, NumberText, Positive, PositiveCount, Share, Text
+from src.core.shapes import Count, FilledText, NonNegative, NumberText, Positive, PositiveCount, Share
 from src.regime_w.families import FamilyBootstrap, bootstrap_over_families
 from src.regime_w.statistics import (
     Interval,
@@ -140,8 +140,8 @@ class ChangedQuestion:
     change: Literal["fixed", "broken"]
     question: FilledText
     gold: NumberText
-    baseline_text: Text
-    coherence_text: Text
+    baseline_text: str
+    coherence_text: str
 
 
 @dataclass(frozen=True)

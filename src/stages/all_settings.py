@@ -26,6 +26,7 @@ from src.stages.answer import AnswerSettings
 from src.stages.base import BaseSettings, check_first_question, check_learned
 from src.stages.data import SANDBOX, DataSettings, check_held_out, check_source
 from src.stages.report import Policy
+from src.stages.rollouts import RolloutSettings
 from src.stages.sample import SampleSettings, check_count
 from src.training.dpo_settings import DpoSettings, TrainingSettings, TrainSettings, load_training_settings
 from src.training.launch import check_trackers, fitting_machines
@@ -35,6 +36,7 @@ PARAMS_SECTIONS = (
     Section("seed", Seed),
     Section("policy", Policy),
     Section("scoring", ScoringSettings),
+    Section("rollouts", RolloutSettings),
     Section("prefs", PrefsSettings),
     Section("dpo", DpoSettings),
     Section("compare", CompareSettings),

@@ -14,7 +14,7 @@ from src.core.command import command_line
 from src.core.errors import InputError
 from src.core.params import add_profile_argument, load_profile_section, profile_path
 from src.core.records import write_records
-from src.core.shapes import Count, PositiveCount, Text
+from src.core.shapes import Count, PositiveCount
 from src.regime_w.questions import Question
 from src.sources.files import Splits, check_single_file, read_single_file
 from src.sources.gsm8k import HUB, TRAIN, TestSet, find_split, read_split, read_test, test_splits
@@ -40,7 +40,7 @@ class DataSettings:
     max_question_characters  of a question, and of its worked solution; a source with a longer text is refused
     """
 
-    source: Text
+    source: str
     train_questions: PositiveCount | None
     test_questions: PositiveCount | None
     held_out: Count | None

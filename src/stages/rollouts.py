@@ -5,22 +5,26 @@ Writes  data/regime_w_rollouts.jsonl  a question a line, its eleven scored traje
         metrics/rollouts.json         mean, deviation and range of each score, unparsed share, accuracy by arm,
                                       and how well each signal tells right from wrong
         plots/arms.csv                percent of correct trajectories by arm
-Params  scoring, compare
+Params  rollouts, scoring, compare
 
-Both inputs are read in step, question by question in one order, so that memory does not grow with their number.
+Both inputs are read in step, question by question in one order, so that memory does not grow with their number. This process
+finds where each question begins; the rest, by far the most of the work, is done by as many processes as `rollouts` says.
 """
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from dataclasses import dataclass
+from itertools import count, groupby, islice, tee
 from pathlib import Path
 
 from src.core.command import command_line
 from src.core.errors import InputError
-from src.core.files import count_lines, write_csv
+from src.core.files import atomic_file, count_lines, read_lines, write_csv
 from src.core.params import load_section
+from src.core.processes import available_cores, map_in_order
 from src.core.progress import Progress
-from src.core.records import stream_records, write_metrics, write_records
+from src.core.records import line_of_record, records_of_lines, stream_records, write_metrics
+from src.core.shapes import PositiveCount
 from src.regime_w.arms import ARM_NAMES
 from src.regime_w.compare_settings import CompareSettings
 from src.regime_w.questions import Question
@@ -30,6 +34,105 @@ from src.regime_w.texts import Trajectory
 from src.stages import run_stage
 
 QUESTIONS, TRAJECTORIES = Path("data/train.jsonl"), Path("data/trajectories.jsonl")
+ROLLOUTS = Path("data/regime_w_rollouts.jsonl")
+QUESTIONS_A_PART = 64  # half a megabyte of lines; giving them to another process takes little beside scoring them
+
+
+@dataclass(frozen=True)
+class RolloutSettings:
+    """The section `rollouts` of params.yaml.
+
+    processes  that score side by side, which changes no result; None for one on each core that this process may use
+    """
+
+    processes: PositiveCount | None
+
+
+Line = tuple[int, bytes]  # of a file, with its number
+
+
+@dataclass(frozen=True)
+class Part:
+    """Questions that are scored together.
+
+    first      place of the first of them among all, from 1 on
+    questions  in file order
+    lines      of their trajectories: those of each question together, in the order of the questions
+    fault      of the inputs behind them, if one was found; told once these are scored, so that the first fault comes first
+    """
+
+    settings: ScoringSettings
+    first: int
+    questions: Sequence[Question]
+    lines: Sequence[Line]
+    fault: InputError | None
+
+
+@dataclass(frozen=True)
+class ScoredPart:
+    """The rollouts of a part, as lines of their file and counted."""
+
+    lines: Sequence[str]
+    tally: RolloutTally
+
+
+# --- where each question begins ---
+
+
+def _beginning(line: Line) -> bytes:
+    """The same of all lines of a question as stage `sample` writes them; of a line in another form, all of it."""
+    return line[1][: line[1].find(b', "arm_name": ')]
+
+
+def lines_by_question(lines: Iterable[Line]) -> Iterator[tuple[str, list[Line]]]:
+    """The id of each question and the lines of its trajectories, of which the first alone is parsed.
+
+    InputError where a first line is broken, and where a question begins a second time.
+    """
+    alike, again = tee(list(group) for _, group in groupby(lines, key=_beginning))
+    heads = records_of_lines(TRAJECTORIES, Trajectory, (group[0] for group in alike))
+    for question_id, groups in groupby(zip(heads, again, strict=True), key=lambda found: found[0][1].question_id):
+        yield question_id, [line for _, group in groups for line in group]
+
+
+def with_questions(
+    groups: Iterable[tuple[str, list[Line]]], questions: Iterator[tuple[int, Question]]
+) -> Iterator[tuple[Question, list[Line]]]:
+    """Each question with the lines of its trajectories; at the end all questions have been read.
+
+    InputError for one that is gone since it was sampled.
+    """
+    for question_id, lines in groups:
+        question = next((question for _, question in questions if question.id == question_id), None)
+        if question is None:
+            raise InputError(
+                f"{TRAJECTORIES}:{lines[0][0]}: question {question_id} is not in {QUESTIONS}, or stands there before those that "
+                "precede it here; run `dvc repro sample`"
+            )
+        yield question, lines
+    deque(questions, maxlen=0)
+
+
+def split(settings: ScoringSettings) -> Iterator[Part]:
+    """Both inputs in parts, of which the last may be empty."""
+    groups = lines_by_question(enumerate(read_lines(TRAJECTORIES), start=1))
+    asked = with_questions(groups, stream_records(QUESTIONS, Question))
+    for first in count(1, QUESTIONS_A_PART):
+        some: list[tuple[Question, list[Line]]] = []
+        fault = None
+        try:
+            for question_and_lines in islice(asked, QUESTIONS_A_PART):
+                some.append(question_and_lines)
+        except InputError as error:
+            fault = error
+        if first == 1 and not some and not fault:
+            fault = InputError(f"{TRAJECTORIES} is empty; run the stage that writes it again")
+        yield Part(settings, first, [question for question, _ in some], [line for _, lines in some for line in lines], fault)
+        if fault or len(some) < QUESTIONS_A_PART:
+            return
+
+
+# --- scoring ---
 
 
 def group_by_question(trajectories: Iterable[tuple[int, Trajectory]]) -> Iterator[tuple[int, list[Trajectory]]]:
@@ -48,36 +151,38 @@ def group_by_question(trajectories: Iterable[tuple[int, Trajectory]]) -> Iterato
         yield lines[0], sorted(group, key=lambda trajectory: ARM_NAMES.index(trajectory.arm_name))
 
 
-def with_questions(
-    groups: Iterable[tuple[int, Sequence[Trajectory]]], questions: Iterator[tuple[int, Question]]
-) -> Iterator[tuple[Question, Sequence[Trajectory]]]:
-    """Each question with its trajectories; at the end all questions have been read.
-
-    InputError for a question that is gone since it was sampled, or was another then: its gold would judge other answers.
-    """
-    for line, group in groups:
-        question_id = group[0].question_id
-        where = f"{TRAJECTORIES}:{line}: question {question_id}"
-        question = next((question for _, question in questions if question.id == question_id), None)
-        if question is None:
-            raise InputError(
-                f"{where} is not in {QUESTIONS}, or stands there before those that precede it here; run `dvc repro sample`"
-            )
-        asked = question.question.strip()
-        if not all(asked in prompt for prompt in {trajectory.prompt for trajectory in group}):
-            raise InputError(f"{where} was asked in other words than {QUESTIONS} has; run `dvc repro sample`")
-        yield question, group
-    deque(questions, maxlen=0)
+def check_asked(question: Question, line: int, trajectories: Sequence[Trajectory]) -> None:
+    """InputError for a question that was another when it was sampled: its gold would judge other answers."""
+    asked = question.question.strip()
+    if not all(asked in prompt for prompt in {trajectory.prompt for trajectory in trajectories}):
+        raise InputError(
+            f"{TRAJECTORIES}:{line}: question {question.id} was asked in other words than {QUESTIONS} has; run `dvc repro sample`"
+        )
 
 
-def scored(settings: ScoringSettings, tally: RolloutTally, progress: Progress) -> Iterator[Rollout]:
-    """The rollout of each question, counted in `tally` and `progress`."""
-    groups = group_by_question(stream_records(TRAJECTORIES, Trajectory))
-    for question, group in with_questions(groups, stream_records(QUESTIONS, Question)):
-        rollout = score_question(question, group, settings)
+def score_part(part: Part) -> ScoredPart:
+    """Score the questions of a part; InputError for trajectories that are broken or not the eleven of their question."""
+    tally, lines = RolloutTally(), []
+    groups = group_by_question(records_of_lines(TRAJECTORIES, Trajectory, part.lines))
+    for place, (question, (line, group)) in enumerate(zip(part.questions, groups, strict=True), start=part.first):
+        check_asked(question, line, group)
+        rollout = score_question(question, group, part.settings)
         tally.add(rollout)
-        yield rollout
-        progress.update()
+        lines.append(line_of_record(ROLLOUTS, Rollout, place, rollout))
+    if part.fault:
+        raise part.fault
+    return ScoredPart(lines, tally)
+
+
+def write_scored(parts: Iterable[ScoredPart], questions: int) -> RolloutTally:
+    """Write the rollouts of all parts, and count them; `questions` is the number that is expected."""
+    tally = RolloutTally()
+    with Progress("rollouts", questions, "questions") as progress, atomic_file(ROLLOUTS) as file:
+        for part in parts:
+            file.writelines(part.lines)
+            tally.merge(part.tally)
+            progress.update(len(part.lines))
+    return tally
 
 
 def rollout_warnings(metrics: RolloutMetrics) -> list[str]:
@@ -95,9 +200,10 @@ def main() -> None:
     command_line("python -m src.stages.rollouts", __doc__).parse_args()
     settings = load_section("scoring", ScoringSettings)
     confidence = load_section("compare", CompareSettings).confidence
-    tally = RolloutTally()
-    with Progress("rollouts", count_lines(TRAJECTORIES) // len(ARM_NAMES), "questions") as progress:
-        write_records(Path("data/regime_w_rollouts.jsonl"), Rollout, scored(settings, tally, progress))
+    wanted = load_section("rollouts", RolloutSettings).processes or available_cores()
+    questions = count_lines(TRAJECTORIES) // len(ARM_NAMES)
+    processes = max(1, min(wanted, questions // QUESTIONS_A_PART))  # none would have less than a part
+    tally = write_scored(map_in_order(score_part, split(settings), processes, "rollouts.processes"), questions)
     metrics = tally.metrics(confidence)
     write_metrics(Path("metrics/rollouts.json"), metrics)
     percents = [(arm.arm_name, round(100 * arm.accuracy, 3)) for arm in metrics.arms]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from src.core.shapes import FilledText, Text
+from src.core.shapes import FilledText
 
 PAIRS = Path("data/training_pairs.jsonl")
 
@@ -20,5 +20,5 @@ class TrainingPair:
     MAY_BE_EMPTY: ClassVar[bool] = True  # a base that is right about all or nothing gives no pair
 
     prompt: FilledText
-    chosen: Text
-    rejected: Text
+    chosen: str
+    rejected: str

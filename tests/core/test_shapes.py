@@ -17,7 +17,6 @@ from src.core.shapes import (
     PositiveCount,
     Seed,
     Share,
-    Text,
     check_json,
     check_value,
 )
@@ -37,7 +36,7 @@ LARGEST = 2**63 - 1
         (Positive, [1e-300], [0, -1]),
         (Level, [1e-9, 0.999], [0, 1]),
         (Confidence, [1e-9, 0.999999], [0, 0.9999991, 1]),
-        (Text, ["", " ", "\x00", "😀"], ["\ud83d", 1, None]),
+        (str, ["", " ", "\x00", "😀"], ["\ud83d", 1, None]),
         (FilledText, ["x", " x "], ["", " \n\t\u3000"]),
         (
             NumberText,

@@ -146,6 +146,8 @@ SETTINGS: list[tuple[str, str, str, list[str], str]] = [
         "an object with the keys end, path, cf, quality",
     ),
     ("rollouts", "params.yaml", "scoring.credit", ["trajectories", "null"], "it must be 'trajectory' or 'question'"),
+    ("rollouts", "params.yaml", "rollouts.processes", ["0", "-2"], NOT_LESS_1),
+    ("rollouts", "params.yaml", "rollouts.processes", ["1.5", "all", "true"], WHOLE),
     ("prefs", "params.yaml", "prefs.labels", ["silver", "null"], "it must be 'gold', 'none', 'random' or 'steps'"),
     ("prefs", "params.yaml", "prefs.coherence_by", ["length", "1"], "it must be 'reward', 'shorter' or 'longer'"),
     ("prefs", "params.yaml", "prefs.correctness_by", ["gap"], "it must be 'hash' or 'margin'"),
@@ -341,6 +343,7 @@ REFUSED: list[tuple[str, str, str, str, str, str, str]] = [
 DELETED: list[tuple[str, str, str]] = [
     ("sample", "params.yaml", "arms.seeds.wolfram"),
     ("rollouts", "params.yaml", "scoring.weights.cf"),
+    ("rollouts", "params.yaml", "rollouts.processes"),
     ("prefs", "params.yaml", "prefs.min_reward_gap"),
     ("train", "params.yaml", "dpo.beta"),
     # Though the profile overrides it.

@@ -53,6 +53,43 @@ def test_figures_are_those_of_the_library_to_the_last_bit():
         assert distribution(values) == wanted
 
 
+def test_figures_of_tallies_that_are_merged_are_those_of_one():
+    random = Random(7)
+    values = [random.gauss(0, 10**place) for place in range(-9, 9)]
+    for cut in (0, 1, 9, 18):
+        one, other = Tally(), Tally()
+        for value in values[:cut]:
+            one.add(value)
+        for value in values[cut:]:
+            other.add(value)
+        one.merge(other)
+        assert one.distribution() == distribution(values)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 3, 200, 300])
+def test_metrics_of_tallies_that_are_merged_are_those_of_one(cut):
+    random = Random(3)
+    rollouts = [
+        rollout(
+            [
+                scored(arm, answer=random.choice(["2", "3", None]), correct=random.random() < 0.5, reward=random.random())
+                for arm in ARM_NAMES
+            ],
+            question_id=f"q{number}",
+            s_end=random.choice([0.5, 1.0]),
+            s_path=random.random(),
+        )
+        for number in range(300)
+    ]
+    merged, rest = RolloutTally(), RolloutTally()
+    for one in rollouts[:cut]:
+        merged.add(one)
+    for one in rollouts[cut:]:
+        rest.add(one)
+    merged.merge(rest)
+    assert merged.metrics(0.95) == rollout_metrics(rollouts)
+
+
 def test_figures_counted_by_hand():
     """Two questions. In the first all arms are right; in the second only wolfram_0 is, and two others have no answer."""
     first = rollout([scored(arm, reward=1.0) for arm in ARM_NAMES], s_end=1.0, s_path=0.5, s_cf=1.0)

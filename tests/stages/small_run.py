@@ -27,6 +27,7 @@ PARAMS: Mapping[str, Any] = {
         "path": {"length": 0.4, "overlap": 0.6},
         "quality": {"conciseness": 0.4, "alignment": 0.6},
     },
+    "rollouts": {"processes": 1},
     "prefs": {
         "labels": "gold",
         "prompt": "canonical",

@@ -6,12 +6,14 @@ from dataclasses import replace
 import pytest
 
 from src.core.errors import InputError
-from src.core.records import read_metrics, read_records
+from src.core.records import read_metrics, read_records, write_records
 from src.regime_w.arms import ARM_NAMES
+from src.regime_w.questions import Question
 from src.regime_w.rollout_metrics import RolloutMetrics
 from src.regime_w.scoring import Rollout
+from src.regime_w.texts import Trajectory
 from src.stages import rollouts
-from src.stages.rollouts import group_by_question, with_questions
+from src.stages.rollouts import group_by_question, lines_by_question
 from tests.stages.small_run import NUTS, PENS, run, trajectories, write_sampled
 
 RIGHT = "3 + 2 = 5\nAnswer: 5"
@@ -41,18 +43,96 @@ def test_an_arm_that_is_missing_is_named():
         grouped([*SAMPLED[:11], SAMPLED[0], *SAMPLED[11:]])
 
 
-def test_a_question_that_is_gone_moved_or_was_another_is_not_scored():
-    groups = grouped(SAMPLED)
-    unasked = replace(NUTS, id="unasked")
-    asked = list(with_questions(groups, enumerate([unasked, PENS, unasked, NUTS, unasked])))
-    assert [question.id for question, _ in asked] == ["pens", "nuts"]
+def test_a_question_that_is_gone_moved_or_was_another_is_not_scored(tmp_path, monkeypatch):
+    def score(*questions):
+        write_sampled(tmp_path, SAMPLED)
+        write_records(tmp_path / "data/train.jsonl", Question, questions)
+        run(rollouts.main, tmp_path, monkeypatch)
+        return [rollout.question_id for rollout in read_records(tmp_path / "data/regime_w_rollouts.jsonl", Rollout)]
+
+    assert score(replace(NUTS, id="a"), PENS, replace(NUTS, id="b"), NUTS, replace(NUTS, id="c")) == ["pens", "nuts"]
     for questions in ([PENS], [NUTS, PENS]):
         gone = "trajectories.jsonl:12: question nuts is not in data/train.jsonl, or stands there before those"
         with pytest.raises(InputError, match=gone):
-            list(with_questions(groups, enumerate(questions)))
+            score(*questions)
     other = replace(NUTS, question="Bob has 9 nuts and eats 3. How many has he?")
-    with pytest.raises(InputError, match="question nuts was asked in other words than data/train.jsonl has"):
-        list(with_questions(groups, enumerate([PENS, other])))
+    with pytest.raises(
+        InputError, match="trajectories.jsonl:12: question nuts was asked in other words than data/train.jsonl has"
+    ):
+        score(PENS, other)
+
+
+# --- in parts, by several processes ---
+
+OUTPUTS = ("data/regime_w_rollouts.jsonl", "metrics/rollouts.json", "plots/arms.csv")
+
+
+def many_sampled(count):
+    """Questions whose texts differ, and the trajectories of each."""
+    questions = [replace(PENS if number % 2 else NUTS, id=f"q{number}") for number in range(count)]
+    sampled = []
+    for number, question in enumerate(questions):
+        wrong = {arm: f"{number} + {place} = 6\nAnswer: 6" for place, arm in enumerate(ARM_NAMES[: number % len(ARM_NAMES)])}
+        sampled += trajectories(question, wrong, f"{question.answer.splitlines()[0]}\nAnswer: {question.gold}")
+    return questions, sampled
+
+
+def write_many(folder, count):
+    questions, sampled = many_sampled(count)
+    write_records(folder / "data/train.jsonl", Question, questions)
+    write_records(folder / "data/trajectories.jsonl", Trajectory, sampled)
+
+
+@pytest.mark.parametrize("count", [3, 8, 9])  # less than a part, whole parts, and one more question
+@pytest.mark.parametrize("processes", [2, 3, None])
+def test_the_number_of_processes_and_the_size_of_a_part_change_no_byte(tmp_path, monkeypatch, processes, count):
+    write_many(tmp_path, count)
+    run(rollouts.main, tmp_path, monkeypatch)
+    alone = [(tmp_path / path).read_bytes() for path in OUTPUTS]
+    monkeypatch.setattr(rollouts, "QUESTIONS_A_PART", 4)
+    run(rollouts.main, tmp_path, monkeypatch, rollouts={"processes": processes})
+    assert [(tmp_path / path).read_bytes() for path in OUTPUTS] == alone
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_of_several_faults_the_first_in_the_file_is_told(tmp_path, monkeypatch, processes):
+    write_many(tmp_path, 12)
+    monkeypatch.setattr(rollouts, "QUESTIONS_A_PART", 4)
+    path = tmp_path / "data/trajectories.jsonl"
+    lines = path.read_text().splitlines(True)
+    lines[88] = "{\n"  # the first line of the ninth question
+    path.write_text("".join(lines))
+    with pytest.raises(InputError, match="trajectories.jsonl:89: not JSON"):
+        run(rollouts.main, tmp_path, monkeypatch, rollouts={"processes": processes})
+    lines[50] = lines[50].replace('"stop"', '"eos"')
+    path.write_text("".join(lines))
+    with pytest.raises(InputError, match="trajectories.jsonl:51: key 'finish_reason' is 'eos'"):
+        run(rollouts.main, tmp_path, monkeypatch, rollouts={"processes": processes})
+    assert not (tmp_path / "data/regime_w_rollouts.jsonl").exists()
+
+
+def test_lines_of_a_question_in_whatever_form_are_put_together(tmp_path, monkeypatch):
+    write_sampled(tmp_path, SAMPLED)
+    path = tmp_path / "data/trajectories.jsonl"
+    lines = path.read_text().splitlines()
+    reordered = [json.dumps(dict(reversed(json.loads(line).items()))) for line in lines]
+    monkeypatch.chdir(tmp_path)
+    for form in (lines, reordered, [*lines[:5], *reordered[5:15], *lines[15:]]):
+        found = list(lines_by_question(enumerate([line.encode() for line in form], start=1)))
+        assert [(question_id, [number for number, _ in group]) for question_id, group in found] == [
+            ("pens", list(range(1, 12))),
+            ("nuts", list(range(12, 23))),
+        ]
+
+
+def test_no_trajectories_are_an_error(tmp_path, monkeypatch):
+    write_sampled(tmp_path, SAMPLED)
+    (tmp_path / "data/trajectories.jsonl").write_text("")
+    with pytest.raises(InputError, match="data/trajectories.jsonl is empty; run the stage that writes it again"):
+        run(rollouts.main, tmp_path, monkeypatch)
+
+
+# --- what is written ---
 
 
 def test_a_question_whose_trajectories_stand_apart_leaves_nothing_half_written(tmp_path, monkeypatch):
