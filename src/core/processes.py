@@ -1,6 +1,7 @@
 """Work that several processes share: the same results in the same order, whatever their number."""
 
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -21,6 +22,12 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def _begin() -> None:
+    """Of a process that shares the work: Ctrl-C reaches all of them, and the first ends the others."""
+    end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def map_in_order(function: Callable[[Item], Result], items: Iterable[Item], processes: int, key: str) -> Iterator[Result]:
     """The result of each item, in the order of the items, by so many processes; one works in this process.
 
@@ -32,7 +39,7 @@ def map_in_order(function: Callable[[Item], Result], items: Iterable[Item], proc
     if processes == 1:
         yield from map(function, items)
         return
-    with ProcessPoolExecutor(processes, initializer=end_with_parent) as pool:
+    with ProcessPoolExecutor(processes, initializer=_begin) as pool:
         waiting: deque[Future[Result]] = deque()
         try:
             for item in items:

@@ -89,6 +89,7 @@ def lines_by_question(lines: Iterable[Line]) -> Iterator[tuple[str, list[Line]]]
 
     InputError where a first line is broken, and where a question begins a second time.
     """
+    # Both are read in step, so that one group is in memory.
     alike, again = tee(list(group) for _, group in groupby(lines, key=_beginning))
     heads = records_of_lines(TRAJECTORIES, Trajectory, (group[0] for group in alike))
     for question_id, groups in groupby(zip(heads, again, strict=True), key=lambda found: found[0][1].question_id):
