@@ -70,11 +70,13 @@ def test_a_process_that_is_ended_from_outside_is_told():
 
 
 STOPPED_HALF_WAY = """
+import signal
 import time
 from src.core.command import run_command
 from src.core.processes import map_in_order
 
 def main():
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what started the tests may ignore it
     for number in map_in_order(abs, range(100), 2, "key"):
         time.sleep(0.5)  # the others have done what they were given, and wait
         print(number, flush=True)
