@@ -7,7 +7,6 @@ Each runs in a process of its own, on the checkpoint and the data of a finished 
 
 import importlib
 import multiprocessing
-import os
 import platform
 import sys
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 from bench.comparison import Comparison, table
 from src.core.command import command_line, run_command
 from src.core.errors import InputError
+from src.core.processes import available_cores
 from src.core.processor import processor_name
 
 # Modules here that have `compare() -> Sequence[Comparison]`.
@@ -39,7 +39,7 @@ def check_run() -> None:
 
 def machine() -> str:
     """The processor's name and the cores that this process may use."""
-    return f"{processor_name()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
+    return f"{processor_name()}, {available_cores()} cores, Python {platform.python_version()}"
 
 
 def run_all(names: Sequence[str]) -> list[Comparison]:

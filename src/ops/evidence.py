@@ -11,7 +11,6 @@ A run is done by the commit at hand, in a clone of it below .work/evidence that 
 made by the same code and settings, is not done again: after an interruption the same command goes on.
 """
 
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -24,6 +23,7 @@ from src.core.command import command_line, run_command
 from src.core.errors import InputError
 from src.core.files import WORK, write_text
 from src.core.params import load_profile_section, profile_path
+from src.core.processes import available_cores
 from src.core.progress import Progress
 from src.core.records import read_metrics, write_metrics
 from src.ops.evidence_plan import Plan, Wanted, chosen, machine_kind, read_plan, wanted_runs
@@ -232,7 +232,7 @@ def work(worker: Worker, board: Board, held: int) -> None:
 def run_all(scope: Scope, left: Sequence[Wanted], done: int, workers: int) -> None:
     """Do the runs that are left. InputError for one that fails, as soon as those of other workers have ended."""
     root = Path.cwd()
-    commit, cores = check_committed(root), len(os.sched_getaffinity(0))
+    commit, cores = check_committed(root), available_cores()
     folder, threads = root / FOLDER, max(1, cores // workers)
     team = [Worker(folder / f"worker-{number}", folder / f"worker-{number}.log", threads) for number in range(workers)]
     with alone(folder, "make evidence") as held:

@@ -13,7 +13,6 @@ A round is run by the commit at hand, in a clone of it below .work/rounds that s
 settings at hand have made is not run again: after an interruption the same command goes on.
 """
 
-import os
 import shutil
 from pathlib import Path
 from threading import Event
@@ -22,6 +21,7 @@ from src.core.command import command_line, run_command
 from src.core.errors import InputError
 from src.core.files import atomic_folder, write_text
 from src.core.params import add_profile_argument
+from src.core.processes import available_cores
 from src.core.progress import Progress
 from src.core.records import read_metrics, read_records, write_metrics
 from src.ops.evidence_plan import Computing, computing, machine_kind, sha_of
@@ -131,7 +131,7 @@ def run_rounds(plan: RoundsPlan, done: tuple[Round, ...], by: Computing) -> Roun
     """Run the rounds that are left, until they are over. InputError for one that fails."""
     root = Path.cwd()
     commit = check_committed(root)
-    worker = Worker(root / FOLDER / "worker", root / FOLDER / "worker.log", max(1, len(os.sched_getaffinity(0))))
+    worker = Worker(root / FOLDER / "worker", root / FOLDER / "worker.log", available_cores())
     with alone(root / FOLDER, "make rounds") as held:
         prepare(worker, root, commit, cache_folder(root))
         done = go_on_from(done, root)

@@ -14,18 +14,19 @@ from src.regime_w.signals import SignalTally
 from tests.regime_w.builders import rollout, scored
 
 
+def tallied(tally, things):
+    """The tally with these added."""
+    for thing in things:
+        tally.add(thing)
+    return tally
+
+
 def distribution(values) -> Distribution:
-    tally = Tally()
-    for value in values:
-        tally.add(value)
-    return tally.distribution()
+    return tallied(Tally(), values).distribution()
 
 
 def rollout_metrics(rollouts) -> RolloutMetrics:
-    tally = RolloutTally()
-    for one in rollouts:
-        tally.add(one)
-    return tally.metrics(0.95)
+    return tallied(RolloutTally(), rollouts).metrics(0.95)
 
 
 def test_a_distribution_has_the_deviation_of_a_population():
@@ -57,13 +58,9 @@ def test_figures_of_tallies_that_are_merged_are_those_of_one():
     random = Random(7)
     values = [random.gauss(0, 10**place) for place in range(-9, 9)]
     for cut in (0, 1, 9, 18):
-        one, other = Tally(), Tally()
-        for value in values[:cut]:
-            one.add(value)
-        for value in values[cut:]:
-            other.add(value)
-        one.merge(other)
-        assert one.distribution() == distribution(values)
+        merged = tallied(Tally(), values[:cut])
+        merged.merge(tallied(Tally(), values[cut:]))
+        assert merged.distribution() == distribution(values)
 
 
 @pytest.mark.parametrize("cut", [0, 1, 3, 200, 300])
@@ -81,12 +78,8 @@ def test_metrics_of_tallies_that_are_merged_are_those_of_one(cut):
         )
         for number in range(300)
     ]
-    merged, rest = RolloutTally(), RolloutTally()
-    for one in rollouts[:cut]:
-        merged.add(one)
-    for one in rollouts[cut:]:
-        rest.add(one)
-    merged.merge(rest)
+    merged = tallied(RolloutTally(), rollouts[:cut])
+    merged.merge(tallied(RolloutTally(), rollouts[cut:]))
     assert merged.metrics(0.95) == rollout_metrics(rollouts)
 
 

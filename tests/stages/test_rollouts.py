@@ -83,7 +83,7 @@ def write_many(folder, count):
     write_records(folder / "data/trajectories.jsonl", Trajectory, sampled)
 
 
-@pytest.mark.parametrize("count", [3, 8, 9])  # less than a part, whole parts, and one more question
+@pytest.mark.parametrize("count", [3, 8, 13])  # less than a part, whole parts, and one question more than three of them
 @pytest.mark.parametrize("processes", [2, 3, None])
 def test_the_number_of_processes_and_the_size_of_a_part_change_no_byte(tmp_path, monkeypatch, processes, count):
     write_many(tmp_path, count)
