@@ -190,7 +190,7 @@ def test_what_decides_a_result_makes_a_cell_old(checkout, file, old, new):
         ("src/regime_w/preferences.py", "import hashlib", "# Of the standard library.\nimport hashlib"),
         ("src/regime_w/preferences.py", '"""', '"""Otherwise: '),
         ("src/report/rendering.py", "import re", "import re\nimport math"),
-        ("src/ops/evidence.py", "import os", "import os\nimport math"),
+        ("src/ops/evidence.py", "from threading import", "import math\nfrom threading import"),
         ("versions.yaml", 'matplotlib: "', 'matplotlib: "9'),
     ],
 )
