@@ -5,7 +5,6 @@
 Each runs in a process of its own, on the checkpoint and the data of a finished run of profile `sandbox`.
 """
 
-import importlib
 import multiprocessing
 import platform
 import sys
@@ -14,7 +13,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from bench.comparison import Comparison, table
+from bench.comparison import Comparison, comparisons_of, table
 from src.core.command import command_line, run_command
 from src.core.errors import InputError
 from src.core.processes import available_cores
@@ -23,12 +22,6 @@ from src.core.processor import processor_name
 # Modules here that have `compare() -> Sequence[Comparison]`.
 NAMES = ("pipeline", "scoring", "sampling", "training")
 NEEDED = (Path("checkpoints/base"), Path("data/trajectories.jsonl"))
-
-
-def compare(name: str) -> Sequence[Comparison]:
-    """What one benchmark finds."""
-    found: Sequence[Comparison] = importlib.import_module(f"bench.{name}").compare()
-    return found
 
 
 def check_run() -> None:
@@ -49,7 +42,7 @@ def run_all(names: Sequence[str]) -> list[Comparison]:
         print(f"{place} of {len(names)}: {name} …", file=sys.stderr, flush=True)
         began = time.perf_counter()
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            found += pool.submit(compare, name).result()
+            found += pool.submit(comparisons_of, name).result()
         print(f"{name}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
     return found
 

@@ -1,5 +1,6 @@
 """What a benchmark finds: ours against another's, measured in one run, and the table of it."""
 
+import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,6 +37,12 @@ class Comparison:
     def goal(self) -> str:
         goals = [f"{sign} {bound:g}" for sign, bound in (("≥", self.at_least), ("≤", self.at_most)) if bound is not None]
         return " and ".join(goals) + ("" if self.reached else " **missed**")
+
+
+def comparisons_of(name: str) -> Sequence[Comparison]:
+    """What the benchmark of that name finds. It stands here because a new process cannot import a package's `__main__`."""
+    found: Sequence[Comparison] = importlib.import_module(f"bench.{name}").compare()
+    return found
 
 
 def table(comparisons: Sequence[Comparison]) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bench import growth, pipeline
-from bench.__main__ import NAMES
+from bench.__main__ import NAMES, NEEDED
 from bench.comparison import Comparison, figure, table
 from src.core.errors import InputError
 
@@ -65,6 +65,20 @@ def test_without_a_finished_run_it_says_so_and_measures_nothing(tmp_path):
     assert done.stderr.startswith(
         "error: no finished run: checkpoints/base and data/trajectories.jsonl not there; run `make repro`"
     )
+
+
+@pytest.mark.slow
+def test_a_benchmark_that_is_named_is_measured_alone(tmp_path):
+    for needed in NEEDED:
+        (tmp_path / needed).mkdir(parents=True)  # that of scoring makes its own
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "bench", "scoring"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stderr.startswith("1 of 1: scoring …\nscoring: ")
+    _machine, _blank, _head, _line, *rows = done.stdout.splitlines()
+    assert len(rows) == 8 and all(row.startswith(("| scoring", "| pairs", "| rollouts", "| prefs")) for row in rows)
+    missed = sum("**missed**" in row for row in rows)  # as the machine is
+    assert done.returncode == (missed > 0) and (not missed or f"{missed} of 8 goals missed" in done.stderr)
 
 
 # --- bench.pipeline ---
