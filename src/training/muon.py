@@ -3,7 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from transformers import LlamaForCausalLM
@@ -14,6 +14,9 @@ MOMENTUM = 0.95
 WEIGHT_DECAY = 0.01
 # Of the quintic iteration that drives singular values towards 1, and how often it runs: those of the page named below.
 COEFFICIENTS, ITERATIONS = (3.4445, -4.7750, 2.0315), 5
+# Of the learning rate, for what makes queries and keys: at that of all matrices, attention is long in becoming sharp.
+QUERY_KEY_RATE = 2.5
+Kind = Literal["matrix", "query or key", "rest"]
 
 
 class Muon(torch.optim.Optimizer):
@@ -77,17 +80,16 @@ class MuonAndAdamW(torch.optim.Optimizer):
     """Muon for the layers' matrices and AdamW for the rest, as one optimizer.
 
     Muon learned the sandbox's problems in half the steps that AdamW alone took. It is for matrices that map features to
-    features: embeddings and norms stay with AdamW.
+    features: embeddings and norms stay with AdamW. What makes queries and keys learns at QUERY_KEY_RATE times the rate.
     """
 
     def __init__(self, model: LlamaForCausalLM, learning_rate: float) -> None:
-        matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
-        chosen = {id(p) for p in matrices}
-        rest = [p for p in model.parameters() if id(p) not in chosen]
-        self.parts = [
-            Muon(matrices, learning_rate),
-            torch.optim.AdamW(rest, lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.0),
-        ]
+        kinds: dict[Kind, list[torch.nn.Parameter]] = defaultdict(list)
+        for name, parameter in model.named_parameters():
+            kinds[_kind(name, parameter)].append(parameter)
+        muon = Muon(kinds["matrix"], learning_rate)
+        muon.add_param_group({"params": kinds["query or key"], "lr": QUERY_KEY_RATE * learning_rate})
+        self.parts = [muon, torch.optim.AdamW(kinds["rest"], lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.0)]
         super().__init__([group for part in self.parts for group in part.param_groups], {})
         # The schedule sets learning rates here, so these must be the parts' own groups.
         self.param_groups = [group for part in self.parts for group in part.param_groups]
@@ -103,3 +105,9 @@ class MuonAndAdamW(torch.optim.Optimizer):
         for part, state in zip(self.parts, state_dict["parts"], strict=True):
             part.load_state_dict(state)
         self.param_groups = [group for part in self.parts for group in part.param_groups]
+
+
+def _kind(name: str, parameter: torch.nn.Parameter) -> Kind:
+    if parameter.ndim != 2 or "embed" in name:
+        return "rest"
+    return "query or key" if "q_proj" in name or "k_proj" in name else "matrix"

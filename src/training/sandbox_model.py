@@ -53,6 +53,17 @@ def build_model(settings: SandboxModelSettings, tokenizer: PreTrainedTokenizerFa
     )
 
 
+@torch.no_grad()
+def silence_blocks(model: LlamaForCausalLM) -> None:
+    """Set the last matrix of each block's two parts to 0, so that at first every block passes on what it gets.
+
+    A model that starts so learns in fewer steps (docs/performance.md). The idea is that of Fixup (Zhang, Dauphin and Ma 2019).
+    """
+    for layer in model.model.layers:
+        layer.self_attn.o_proj.weight.zero_()
+        layer.mlp.down_proj.weight.zero_()
+
+
 class _ExampleCollator:
     """Pads rows of EncodedExample on the right; the loss is over the completion and its end alone."""
 
@@ -104,6 +115,7 @@ def train_sandbox_model(
     examples = encode_examples(tokenizer, list(build_examples(taught, settings)))
     data = Dataset.from_list([vars(example) for example in examples])
     model = build_model(settings, tokenizer, seed)
+    silence_blocks(model)
     trainer = _build_trainer(model, data, tokenizer.pad_token_id, settings, seed, work)
     equip(trainer)
     with told_when_exhausted(work, "lower base.sandbox.batch_size in the profile"):

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, get_linear_schedule_with_warmup
 
-from src.training.muon import Muon, MuonAndAdamW, orthogonalized
+from src.training.muon import QUERY_KEY_RATE, Muon, MuonAndAdamW, orthogonalized
 from src.training.sandbox_model import build_model
 from tests.conftest import TINY
 
@@ -67,3 +67,21 @@ def test_muon_takes_the_layers_matrices_and_adamw_all_the_rest(tokenizer):
     assert of_muon | of_adamw == set(names.values()) and not of_muon & of_adamw
     assert all("proj" in name for name in of_muon)
     assert all("embed" in name or "norm" in name for name in of_adamw)
+
+
+def test_queries_and_keys_learn_at_a_rate_of_their_own_which_the_schedule_keeps(tokenizer):
+    model = build_model(TINY, tokenizer, seed=0)
+    names = {id(weight): name for name, weight in model.named_parameters()}
+    optimizer = MuonAndAdamW(model, 1e-3)
+    schedule = get_linear_schedule_with_warmup(optimizer, 0, 2)
+    of_group = {
+        frozenset(names[id(weight)].split(".")[-2] for weight in group["params"]): group["lr"] for group in optimizer.param_groups
+    }
+    assert of_group[frozenset({"q_proj", "k_proj"})] == QUERY_KEY_RATE * 1e-3
+    assert of_group[frozenset({"v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"})] == 1e-3
+    before = [group["lr"] for group in optimizer.param_groups]
+    for weight in model.parameters():
+        weight.grad = torch.ones_like(weight)
+    optimizer.step()
+    schedule.step()
+    assert [group["lr"] for group in optimizer.param_groups] == [rate / 2 for rate in before]

@@ -8,7 +8,7 @@ from transformers import AutoTokenizer
 from src.regime_w.arms import build_all_arms, build_prompt
 from src.sources.sandbox.problems import make_split
 from src.training.examples import Example, build_examples
-from src.training.sandbox_model import MAX_POSITIONS, _build_trainer, build_model
+from src.training.sandbox_model import MAX_POSITIONS, _build_trainer, build_model, silence_blocks
 from src.training.sandbox_settings import MIN_VOCAB_SIZE
 from src.training.tokenizer import encode_examples, train_tokenizer
 from tests.conftest import TINY
@@ -44,6 +44,16 @@ def test_no_example_is_longer_than_the_model_reads_even_in_the_smallest_vocabula
     every_step = replace(TINY, epochs=4, answer_only_wolfram=0.0, answer_only_maudlin=0.0)
     examples = list(build_examples(make_split("train", 2000), every_step))
     assert 384 < max(len(example.input_ids) for example in encode_examples(tokenizer, examples)) <= MAX_POSITIONS
+
+
+def test_silent_blocks_pass_on_what_they_get_and_still_learn(tokenizer):
+    model = build_model(TINY, tokenizer, seed=0)
+    silence_blocks(model)
+    texts = torch.tensor([[1, 5, 7, 9], [1, 8, 6, 9]])  # the last token is the same
+    outputs = model(texts, labels=texts)
+    torch.testing.assert_close(outputs.logits[0, -1], outputs.logits[1, -1])
+    outputs.loss.backward()
+    assert all(layer.mlp.down_proj.weight.grad.abs().max() > 0 for layer in model.model.layers)
 
 
 def test_the_loss_is_that_of_the_whole_model_over_the_learned_tokens(tokenizer, questions, tmp_path):
