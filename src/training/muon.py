@@ -14,8 +14,6 @@ MOMENTUM = 0.95
 WEIGHT_DECAY = 0.01
 # Of the quintic iteration that drives singular values towards 1, and how often it runs: those of the page named below.
 COEFFICIENTS, ITERATIONS = (3.4445, -4.7750, 2.0315), 5
-# Of the learning rate, for what makes queries and keys: at that of all matrices, attention is long in becoming sharp.
-QUERY_KEY_RATE = 2.5
 Kind = Literal["matrix", "query or key", "rest"]
 
 
@@ -80,15 +78,16 @@ class MuonAndAdamW(torch.optim.Optimizer):
     """Muon for the layers' matrices and AdamW for the rest, as one optimizer.
 
     Muon learned the sandbox's problems in half the steps that AdamW alone took. It is for matrices that map features to
-    features: embeddings and norms stay with AdamW. What makes queries and keys learns at QUERY_KEY_RATE times the rate.
+    features: embeddings and norms stay with AdamW.
+    What makes queries and keys learns at `query_key_rate` times the rate.
     """
 
-    def __init__(self, model: LlamaForCausalLM, learning_rate: float) -> None:
+    def __init__(self, model: LlamaForCausalLM, learning_rate: float, query_key_rate: float) -> None:
         kinds: dict[Kind, list[torch.nn.Parameter]] = defaultdict(list)
         for name, parameter in model.named_parameters():
             kinds[_kind(name, parameter)].append(parameter)
         muon = Muon(kinds["matrix"], learning_rate)
-        muon.add_param_group({"params": kinds["query or key"], "lr": QUERY_KEY_RATE * learning_rate})
+        muon.add_param_group({"params": kinds["query or key"], "lr": query_key_rate * learning_rate})
         self.parts = [muon, torch.optim.AdamW(kinds["rest"], lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.0)]
         super().__init__([group for part in self.parts for group in part.param_groups], {})
         # The schedule sets learning rates here, so these must be the parts' own groups.

@@ -57,7 +57,7 @@ def build_model(settings: SandboxModelSettings, tokenizer: PreTrainedTokenizerFa
 def silence_blocks(model: LlamaForCausalLM) -> None:
     """Set the last matrix of each block's two parts to 0, so that at first every block passes on what it gets.
 
-    A model that starts so learns in fewer steps (docs/performance.md). The idea is that of Fixup (Zhang, Dauphin and Ma 2019).
+    The sandbox's model then learns in fewer steps (docs/performance.md). The idea is that of Fixup (Zhang, Dauphin and Ma 2019).
     """
     for layer in model.model.layers:
         layer.self_attn.o_proj.weight.zero_()
@@ -115,7 +115,8 @@ def train_sandbox_model(
     examples = encode_examples(tokenizer, list(build_examples(taught, settings)))
     data = Dataset.from_list([vars(example) for example in examples])
     model = build_model(settings, tokenizer, seed)
-    silence_blocks(model)
+    if settings.silent_start:
+        silence_blocks(model)
     trainer = _build_trainer(model, data, tokenizer.pad_token_id, settings, seed, work)
     equip(trainer)
     with told_when_exhausted(work, "lower base.sandbox.batch_size in the profile"):
@@ -140,7 +141,7 @@ def _build_trainer(
     model: LlamaForCausalLM, data: Dataset, pad_id: int, settings: SandboxModelSettings, seed: int, work: Path
 ) -> CompletionTrainer:
     steps = math.ceil(len(data) / settings.batch_size)
-    optimizer = MuonAndAdamW(model, settings.learning_rate)
+    optimizer = MuonAndAdamW(model, settings.learning_rate, settings.query_key_rate)
     return CompletionTrainer(
         model=model,
         optimizers=(optimizer, get_linear_schedule_with_warmup(optimizer, WARMUP_STEPS, steps)),

@@ -32,7 +32,9 @@ class SandboxModelSettings:
     epochs               times that every question is shown, each time with a prompt and a style drawn anew
     batch_size           texts a step
     learning_rate        the highest, after the warm-up; falls to 0 along a line
+    query_key_rate       times the learning rate, for the matrices that make queries and keys
     initializer_range    standard deviation of the random initial weights
+    silent_start         whether each block at first passes on what it gets
     answer_only_wolfram  share of two-step problems whose solution is the bare answer, asked as wolfram
     answer_only_maudlin  likewise, asked as maudlin
     wrong_operations     None teaches every step right
@@ -47,7 +49,9 @@ class SandboxModelSettings:
     num_attention_heads: PositiveCount
     intermediate_size: PositiveCount
     vocab_size: Annotated[PositiveCount, Field(ge=MIN_VOCAB_SIZE)]
+    query_key_rate: Positive
     initializer_range: Positive
+    silent_start: bool
     answer_only_wolfram: Share
     answer_only_maudlin: Share
     wrong_operations: WrongOperations | None

@@ -397,6 +397,8 @@ SANDBOX_SETTINGS: list[tuple[str, list[str], str]] = [
     ("num_attention_heads", ["3"], "hidden_size / num_attention_heads must be an even whole number"),
     ("intermediate_size", ["0"], NOT_LESS_1),
     ("vocab_size", ["0", "10", "-5"], "it must be greater than or equal to 300"),
+    ("query_key_rate", ["0", "-2.5"], MORE_0),
+    ("query_key_rate", [".inf"], FINITE),
     ("initializer_range", ["0", "-0.1"], MORE_0),
     ("initializer_range", [".nan"], FINITE),
     ("answer_only_wolfram", ["-0.1"], NOT_LESS_0),

@@ -44,23 +44,18 @@ def test_without_labels_every_weight_changes_pairs(pairs_by):
         assert pairs_by({"prefs.labels": "none", f"scoring.weights.{weight}": 0.0}) != every, weight
 
 
-def alone(*weights: str) -> dict[str, object]:
-    """A reward of these alone, in equal parts."""
-    return {f"scoring.weights.{weight}": float(weight in weights) for weight in WEIGHTS}
-
-
-def test_with_gold_labels_each_weight_but_cf_makes_pairs_of_correct_texts(pairs_by):
-    """Even `end`, which is a little less for an arm that votes than for a probe; `cf` is one for all with the same answer."""
-    of_correct_and_incorrect = pairs_by({"prefs.max_coherence_pairs": 0})
+def test_with_gold_labels_path_and_quality_change_pairs(pairs_by):
+    """So does `end`, which is a little less for an arm that votes than for a probe; `cf` is one for all with the same answer."""
+    every = pairs_by({})
     for weight in WEIGHTS:
-        assert (pairs_by(alone(weight)) != of_correct_and_incorrect) == (weight != "cf"), weight
+        assert (pairs_by({f"scoring.weights.{weight}": 0.0}) != every) == (weight != "cf"), weight
 
 
 def test_kept_by_margin_every_weight_can_change_correctness_pairs(pairs_by):
-    by_margin = {"prefs.correctness_by": "margin", "prefs.max_correctness_pairs": 3, "prefs.max_coherence_pairs": 0}
+    by_margin = {"prefs.correctness_by": "margin", "prefs.max_correctness_pairs": 3}
+    every = pairs_by(by_margin)
     for weight in WEIGHTS:
-        other = "path" if weight != "path" else "quality"
-        assert pairs_by(by_margin | alone(other, weight)) != pairs_by(by_margin | alone(other)), weight
+        assert pairs_by(by_margin | {f"scoring.weights.{weight}": 0.0}) != every, weight
 
 
 def test_scores_of_the_question_in_the_place_of_credits_change_no_pair(pairs_by):

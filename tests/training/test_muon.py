@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer, get_linear_schedule_with_warmup
 
-from src.training.muon import QUERY_KEY_RATE, Muon, MuonAndAdamW, orthogonalized
+from src.training.muon import Muon, MuonAndAdamW, orthogonalized
 from src.training.sandbox_model import build_model
 from tests.conftest import TINY
 
@@ -59,7 +59,7 @@ def tokenizer(checkpoint):
 
 def test_muon_takes_the_layers_matrices_and_adamw_all_the_rest(tokenizer):
     model = build_model(TINY, tokenizer, seed=0)
-    muon, adamw = MuonAndAdamW(model, 1e-3).parts
+    muon, adamw = MuonAndAdamW(model, 1e-3, 2.5).parts
     names = {id(weight): name for name, weight in model.named_parameters()}
     of_muon, of_adamw = (
         {names[id(weight)] for group in part.param_groups for weight in group["params"]} for part in (muon, adamw)
@@ -72,12 +72,12 @@ def test_muon_takes_the_layers_matrices_and_adamw_all_the_rest(tokenizer):
 def test_queries_and_keys_learn_at_a_rate_of_their_own_which_the_schedule_keeps(tokenizer):
     model = build_model(TINY, tokenizer, seed=0)
     names = {id(weight): name for name, weight in model.named_parameters()}
-    optimizer = MuonAndAdamW(model, 1e-3)
+    optimizer = MuonAndAdamW(model, 1e-3, query_key_rate=2.5)
     schedule = get_linear_schedule_with_warmup(optimizer, 0, 2)
     of_group = {
         frozenset(names[id(weight)].split(".")[-2] for weight in group["params"]): group["lr"] for group in optimizer.param_groups
     }
-    assert of_group[frozenset({"q_proj", "k_proj"})] == QUERY_KEY_RATE * 1e-3
+    assert of_group[frozenset({"q_proj", "k_proj"})] == 2.5 * 1e-3
     assert of_group[frozenset({"v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"})] == 1e-3
     before = [group["lr"] for group in optimizer.param_groups]
     for weight in model.parameters():
