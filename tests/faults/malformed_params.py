@@ -401,6 +401,7 @@ SANDBOX_SETTINGS: list[tuple[str, list[str], str]] = [
     ("query_key_rate", [".inf"], FINITE),
     ("initializer_range", ["0", "-0.1"], MORE_0),
     ("initializer_range", [".nan"], FINITE),
+    ("silent_start", ["1", "yes", '"true"'], BOOL),
     ("answer_only_wolfram", ["-0.1"], NOT_LESS_0),
     ("answer_only_wolfram", ["1.1"], NOT_MORE_1),
     ("answer_only_maudlin", ["-0.1"], NOT_LESS_0),

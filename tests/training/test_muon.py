@@ -69,7 +69,7 @@ def test_muon_takes_the_layers_matrices_and_adamw_all_the_rest(tokenizer):
     assert all("embed" in name or "norm" in name for name in of_adamw)
 
 
-def test_queries_and_keys_learn_at_a_rate_of_their_own_which_the_schedule_keeps(tokenizer):
+def test_queries_and_keys_learn_at_a_rate_of_their_own_which_the_schedule_and_a_checkpoint_keep(tokenizer):
     model = build_model(TINY, tokenizer, seed=0)
     names = {id(weight): name for name, weight in model.named_parameters()}
     optimizer = MuonAndAdamW(model, 1e-3, query_key_rate=2.5)
@@ -84,4 +84,10 @@ def test_queries_and_keys_learn_at_a_rate_of_their_own_which_the_schedule_keeps(
         weight.grad = torch.ones_like(weight)
     optimizer.step()
     schedule.step()
-    assert [group["lr"] for group in optimizer.param_groups] == [rate / 2 for rate in before]
+    halved = [group["lr"] for group in optimizer.param_groups]
+    assert halved == [rate / 2 for rate in before]
+
+    gone_on = MuonAndAdamW(model, 1e-3, query_key_rate=2.5)  # as after a kill
+    gone_on.load_state_dict(optimizer.state_dict())
+    assert [group["lr"] for group in gone_on.param_groups] == halved
+    assert [group["params"] for group in gone_on.param_groups] == [group["params"] for group in optimizer.param_groups]
