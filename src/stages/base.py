@@ -31,6 +31,7 @@ QUESTIONS, BASE = Path("data/train.jsonl"), Path("checkpoints/base")
 # What decides a base that is trained here, beside settings and questions: see src/core/journal.py.
 SANDBOX_CODE = (
     "training/sandbox_model.py",
+    "training/few_shapes.py",
     "training/muon.py",
     "training/tokenizer.py",
     "training/examples.py",
@@ -44,6 +45,7 @@ SFT_CODE = (
     "training/sft.py",
     "training/sft_examples.py",
     "training/shared_texts.py",
+    "training/few_shapes.py",
     "training/lora.py",
     "regime_w/arms.py",
     "models/encoding.py",

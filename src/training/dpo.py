@@ -99,7 +99,7 @@ def reference_dependencies(settings: TrainingSettings, base: Path) -> Dependenci
     return Dependencies(
         settings=[passes_in_bfloat16(train.bf16), train.base_dtype, train.attn_implementation],
         inputs=[base],
-        code=("training/reference.py", "training/trl_api.py"),
+        code=("training/reference.py", "training/trl_api.py", "training/shared_texts.py", "training/few_shapes.py"),
         packages=("torch", "transformers", "trl", "peft"),
     )
 

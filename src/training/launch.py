@@ -46,7 +46,14 @@ RUN = "run.json"  # what the first process leaves beside the adapter: an Adapter
 SETTINGS, SNAPSHOT = "settings.json", "snapshot.json"
 
 # What decides an adapter, beside settings, base and pairs: see src/core/journal.py. All else may change under its checkpoints.
-CODE = ("training/dpo.py", "training/trl_api.py", "training/reference.py", "training/shared_texts.py", "models/encoding.py")
+CODE = (
+    "training/dpo.py",
+    "training/trl_api.py",
+    "training/reference.py",
+    "training/shared_texts.py",
+    "training/few_shapes.py",
+    "models/encoding.py",
+)
 PACKAGES = ("torch", "transformers", "tokenizers", "trl", "peft", "accelerate")
 # Settings of `train` that decide whether a run is made and by how many processes (which are counted), not what comes of it.
 NO_RESULT = ("min_pairs", "too_few_pairs", "max_truncated_share", "processes", "report_to")

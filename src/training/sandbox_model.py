@@ -22,6 +22,7 @@ from src.models.precision import computes_in_bfloat16
 from src.regime_w.questions import Question, between
 from src.training.callbacks import CHECKPOINT_STEPS, equip, newest_checkpoint
 from src.training.examples import Retellings, build_examples, solution_text
+from src.training.few_shapes import SCORED_STEP, rounded_up
 from src.training.muon import MuonAndAdamW
 from src.training.sandbox_settings import SandboxModelSettings
 from src.training.tokenizer import IGNORED, encode_examples, train_tokenizer
@@ -29,6 +30,7 @@ from src.training.trainer_logs import logged_losses
 
 WARMUP_STEPS = 50
 MAX_POSITIONS = 512  # tokens of the longest text that the model can read
+WIDTH_STEP = 8  # tokens; the width of a batch is a multiple of it (src/training/few_shapes.py)
 
 
 def build_model(settings: SandboxModelSettings, tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
@@ -71,7 +73,7 @@ class _ExampleCollator:
         self.pad_id = pad_id
 
     def __call__(self, batch: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
-        width = max(len(item["input_ids"]) for item in batch)
+        width = rounded_up(max(len(item["input_ids"]) for item in batch), WIDTH_STEP)
 
         def padded(key: str, fill: int) -> torch.Tensor:
             return torch.tensor([item[key] + [fill] * (width - len(item[key])) for item in batch])
@@ -96,8 +98,10 @@ class CompletionTrainer(Trainer):
         with self.accelerator.autocast():
             # Without a mask of the padding: it stands behind every text, where no token of the text reads it.
             hidden = network.model(inputs["input_ids"], use_cache=False).last_hidden_state[:, :-1]
-            logits = network.lm_head(hidden[learned])
-        return torch.nn.functional.cross_entropy(logits.float(), labels[learned])
+            targets = labels[learned]
+            spare = rounded_up(len(targets), SCORED_STEP) - len(targets)
+            logits = network.lm_head(torch.nn.functional.pad(hidden[learned], (0, 0, 0, spare)))[: len(targets)]
+        return torch.nn.functional.cross_entropy(logits.float(), targets)
 
 
 def train_sandbox_model(

@@ -7,6 +7,7 @@ questions (train.group_by). So a batch is packed:
     prompt  text a  text b | prompt  text c  text d  text e
     prompt  text f  text g  text h | (padding)
 
+Of all widths of such a batch the one is taken that costs the least, among few (src/training/few_shapes.py).
 A token reads its own prompt and its own text, at the positions that it would have alone: its log-probability is what it would be
 alone, but for rounding. TRL sees nothing of it, as it gets the log-probabilities of the batch that it gave.
 """
@@ -21,7 +22,13 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
+from src.training.few_shapes import SCORED_STEP, rounded_up
+
 IGNORED = -100  # the label of a token that is not scored
+WIDTH_STEP = 64  # tokens; the width of a packed batch is a multiple of it
+# Tokens. At this width the scores of attention, which each token has with its whole row, cost as much as all the rest: the
+# sandbox's model took 139 ms for 2,560 tokens in rows of 80, and 171 ms in rows of 512.
+WIDTH_OF_EQUAL_COST = 1_800
 NOWHERE = -1  # the tree of padding
 
 
@@ -44,7 +51,8 @@ class PackedBatch:
     input_ids   (rows, width) of prompts, each followed by its texts; 0 where nothing stands
     positions   (rows, width) of a token from the begin of its prompt
     may_read    (rows, 1, width, width) whether the token of the third place reads that of the fourth
-    predictors  (scored,) flat places in input_ids whose outputs predict the tokens of the different texts, in turn
+    predictors  (scored,) flat places in input_ids whose outputs predict the tokens of the different texts, in turn; at the end
+                some that nothing asks for, which make `scored` a multiple of SCORED_STEP
     targets     (scored,) those tokens
     back        (texts, longest - 1) which of the scored is the token after each place of the batch; `scored` where none is
     """
@@ -78,20 +86,31 @@ def pack(input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Te
     starts = [0]
     for _, text in different:
         starts.append(starts[-1] + len(text))
-    back = torch.full((len(parts), input_ids.shape[1] - 1), starts[-1])
+    scored = rounded_up(starts[-1], SCORED_STEP)
+    back = torch.full((len(parts), input_ids.shape[1] - 1), scored)
     for row, (prompt, text) in enumerate(parts):
         start, before = starts[different[prompt, text]], len(prompt) - 1
         back[row, before : before + len(text)] = torch.arange(start, start + len(text))
-    predictors = [place for number in range(len(different)) for place in layout.predictors[number]]
-    targets = [token for _, text in different for token in text]
+    spare = [0] * (scored - starts[-1])
+    predictors = [place for number in range(len(different)) for place in layout.predictors[number]] + spare
+    targets = [token for _, text in different for token in text] + spare
     ids, positions, may_read = layout.tensors()
     on_device = (ids, positions, may_read, torch.tensor(predictors), torch.tensor(targets), back)
     return PackedBatch(*(tensor.to(input_ids.device) for tensor in on_device))
 
 
-def fill_rows(trees: Sequence[Tree]) -> list[list[Tree]]:
-    """Put trees into rows as long as the longest of them, the longest first, each into the first row that has room."""
-    width = max(tree.length for tree in trees)
+def best_width(trees: Sequence[Tree]) -> int:
+    """The width of rows in which the trees cost the least; at most twice what the longest of them needs."""
+    least = rounded_up(max(tree.length for tree in trees), WIDTH_STEP)
+
+    def cost(width: int) -> float:
+        return len(fill_rows(trees, width)) * width * (1 + width / WIDTH_OF_EQUAL_COST)
+
+    return min(range(least, 2 * least + 1, WIDTH_STEP), key=cost)
+
+
+def fill_rows(trees: Sequence[Tree], width: int) -> list[list[Tree]]:
+    """Put trees into rows of `width` tokens, the longest first, each into the first row that has room."""
     rows: list[list[Tree]] = []
     room: list[int] = []
     for tree in sorted(trees, key=lambda tree: (-tree.length, tree.prompt)):
@@ -111,8 +130,8 @@ class _Layout:
     """
 
     def __init__(self, trees: Sequence[Tree]) -> None:
-        rows = fill_rows(trees)
-        self.width = max(sum(tree.length for tree in row) for row in rows)
+        self.width = best_width(trees)
+        rows = fill_rows(trees, self.width)
         self.predictors: dict[int, list[int]] = {}
         self._tokens: list[int] = []  # these four are flat: rows one behind the other
         self._positions: list[int] = []

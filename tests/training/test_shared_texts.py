@@ -5,7 +5,7 @@ import torch
 from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, PreTrainedModel, Qwen2Config
 from trl.trainer.utils import add_fused_lm_head
 
-from src.training.shared_texts import IGNORED, Tree, fill_rows, pack, share_texts
+from src.training.shared_texts import IGNORED, Tree, best_width, fill_rows, pack, share_texts
 
 SHAPE = {
     "vocab_size": 64, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
@@ -91,8 +91,14 @@ def test_every_prompt_and_every_text_stands_once():
     packed = pack(**batch(TEXTS))
     rows = [[token for token in row if token] for row in packed.input_ids.tolist()]
     assert sorted(sum(rows, [])) == sorted([1, 5, 6, 7, 8, 9, 2, 7, 2] + [1, 9, 4, 4, 4, 4, 4, 2, 5, 2] + [1, 3, 3, 3, 2])
-    assert packed.targets.tolist() == [7, 8, 9, 2, 7, 2, 4, 4, 4, 4, 4, 2, 2, 5, 2]
-    assert packed.back[0].tolist() == packed.back[3].tolist() == [15, 15, 0, 1, 2, 3, 15]
+    assert packed.targets.tolist()[:15] == [7, 8, 9, 2, 7, 2, 4, 4, 4, 4, 4, 2, 2, 5, 2]
+    assert packed.back[0].tolist() == packed.back[3].tolist() == [64, 64, 0, 1, 2, 3, 64]
+
+
+def test_few_shapes_come_again_and_again():
+    packed = pack(**batch(TEXTS))
+    assert packed.input_ids.shape == (1, 64)
+    assert len(packed.targets) == len(packed.predictors) == 64
 
 
 def test_a_token_reads_its_prompt_and_its_own_text_up_to_itself_and_nothing_else():
@@ -106,6 +112,22 @@ def test_a_token_reads_its_prompt_and_its_own_text_up_to_itself_and_nothing_else
     assert read[1].nonzero().flatten().tolist() == [0, 1]
 
 
-def test_rows_are_as_long_as_the_longest_tree_and_the_longest_come_first():
-    trees = [Tree((number,), ((number, (0,) * (length - 1)),)) for number, length in enumerate([3, 9, 4, 5, 2, 1])]
-    assert [[tree.length for tree in row] for row in fill_rows(trees)] == [[9], [5, 4], [3, 2, 1]]
+def trees_of(lengths: list[int]) -> list[Tree]:
+    return [Tree((number,), ((number, (0,) * (length - 1)),)) for number, length in enumerate(lengths)]
+
+
+def test_each_tree_stands_in_the_first_row_with_room_and_the_longest_come_first():
+    assert [[tree.length for tree in row] for row in fill_rows(trees_of([3, 9, 4, 5, 2, 1]), 9)] == [[9], [5, 4], [3, 2, 1]]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "width"),
+    [
+        pytest.param([60] * 5, 64, id="rows that are full already"),
+        pytest.param([33] * 8, 128, id="three in a row, where one alone would leave half of it empty"),
+        pytest.param([200] + [150] * 8, 320, id="two in a row, and the long one alone"),
+        pytest.param([64] * 2, 64, id="a wider row costs more attention"),
+    ],
+)
+def test_rows_are_as_wide_as_costs_the_least(lengths, width):
+    assert best_width(trees_of(lengths)) == width
