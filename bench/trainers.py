@@ -98,7 +98,7 @@ def dpo_load(trainer: DPOTrainer, steps: int) -> Load:
         packed.append(pack(batch["input_ids"], batch["attention_mask"], labels))
     return Load(
         round(statistics.fmean((one.input_ids != 0).sum().item() for one in packed)),
-        round(statistics.fmean(one.back[one.back < len(one.targets)].unique().numel() for one in packed)),
+        round(statistics.fmean((one.targets != IGNORED).sum().item() for one in packed)),
     )
 
 

@@ -52,8 +52,8 @@ class PackedBatch:
     positions   (rows, width) of a token from the begin of its prompt
     may_read    (rows, 1, width, width) whether the token of the third place reads that of the fourth
     predictors  (scored,) flat places in input_ids whose outputs predict the tokens of the different texts, in turn; at the end
-                some that nothing asks for, which make `scored` a multiple of SCORED_STEP
-    targets     (scored,) those tokens
+                some places 0, which make `scored` a multiple of SCORED_STEP
+    targets     (scored,) those tokens; IGNORED at the end
     back        (texts, longest - 1) which of the scored is the token after each place of the batch; `scored` where none is
     """
 
@@ -91,9 +91,9 @@ def pack(input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Te
     for row, (prompt, text) in enumerate(parts):
         start, before = starts[different[prompt, text]], len(prompt) - 1
         back[row, before : before + len(text)] = torch.arange(start, start + len(text))
-    spare = [0] * (scored - starts[-1])
-    predictors = [place for number in range(len(different)) for place in layout.predictors[number]] + spare
-    targets = [token for _, text in different for token in text] + spare
+    spare = scored - starts[-1]
+    predictors = [place for number in range(len(different)) for place in layout.predictors[number]] + [0] * spare
+    targets = [token for _, text in different for token in text] + [IGNORED] * spare
     ids, positions, may_read = layout.tensors()
     on_device = (ids, positions, may_read, torch.tensor(predictors), torch.tensor(targets), back)
     return PackedBatch(*(tensor.to(input_ids.device) for tensor in on_device))
