@@ -66,3 +66,18 @@ def test_the_loss_is_that_of_the_whole_model_over_the_learned_tokens(tokenizer, 
         whole = trainer.model(**batch, attention_mask=mask).loss
         loss = trainer.compute_loss(trainer.model, batch)
     assert loss.item() == pytest.approx(whole.item(), rel=1e-3)
+
+
+def test_batches_have_few_shapes(tokenizer, questions, tmp_path):
+    """A new shape costs a kernel of its own, and memory that falls into pieces (src/training/few_shapes.py)."""
+    examples = encode_examples(tokenizer, list(build_examples(questions[:40], TINY)))
+    data = Dataset.from_list([vars(example) for example in examples])
+    trainer = _build_trainer(build_model(TINY, tokenizer, seed=0), data, tokenizer.pad_token_id, TINY, 0, tmp_path)
+    read, projected = set(), set()
+    trainer.model.model.register_forward_pre_hook(lambda _, inputs: read.add(inputs[0].shape[1]))
+    trainer.model.lm_head.register_forward_pre_hook(lambda _, inputs: projected.add(len(inputs[0])))
+    with torch.no_grad():
+        for batch in trainer.get_train_dataloader():
+            trainer.compute_loss(trainer.model, batch)
+    assert len({example.length for example in examples}) > len(read) > 1
+    assert all(width % 8 == 0 for width in read) and all(tokens % 64 == 0 for tokens in projected)
