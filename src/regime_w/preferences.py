@@ -160,7 +160,7 @@ def _correct_first(couple: _Couple, settings: PrefsSettings) -> _Couple | None:
 def _higher_reward_first(couple: _Couple, settings: PrefsSettings) -> _Couple | None:
     """The higher must have an answer, and be higher by more than the gap."""
     ordered = couple if couple.chosen.reward > couple.rejected.reward else _swapped(couple)
-    far = ordered.chosen.reward - ordered.rejected.reward > settings.min_reward_gap
+    far = ordered.margin > settings.min_reward_gap
     return ordered if _answers_differ(couple) and ordered.chosen.answer is not None and far else None
 
 
@@ -192,7 +192,7 @@ def _coherent(couples: Sequence[_Couple], settings: PrefsSettings) -> list[_Coup
         return []
     if settings.coherence_by == "reward":
         ordered = [couple if couple.chosen.reward > couple.rejected.reward else _swapped(couple) for couple in alike]
-        far = [c for c in ordered if c.chosen.reward - c.rejected.reward > settings.min_reward_gap]
+        far = [couple for couple in ordered if couple.margin > settings.min_reward_gap]
         return _widest(far, settings.max_coherence_pairs)
     sign = 1 if settings.coherence_by == "longer" else -1
 

@@ -85,6 +85,24 @@ def test_what_all_trajectories_of_a_question_share_moves_no_pair():
     assert couples(build(trajectories(right, rewards))) == couples(build(trajectories(right, raised)))
 
 
+@pytest.mark.parametrize(
+    ("labels", "right"),
+    [
+        pytest.param("gold", ARM_NAMES, id="of two that are right"),
+        pytest.param("none", ARM_NAMES, id="of the same answer"),
+        pytest.param("none", ("wolfram_0",), id="of different answers"),
+    ],
+)
+def test_a_gap_of_exactly_the_least_makes_no_pair_whatever_the_last_bits_are(labels, right):
+    """0.51 - 0.5 is more than 0.01 in the last bits of a float, and 0.21 - 0.2 is less."""
+    settings = replace(GUIDE, labels=labels)
+    for reward in (0.2, 0.5, 0.7, 0.9):
+        gap = {arm: reward for arm in ARM_NAMES} | {"wolfram_0": reward + 0.01}
+        wider = gap | {"wolfram_0": reward + 0.0101}
+        assert build(trajectories(right, gap), settings) == []
+        assert build(trajectories(right, wider), settings) != []
+
+
 def test_equal_rewards_make_no_pair_even_without_a_min_gap():
     assert build(trajectories(ARM_NAMES), replace(GUIDE, min_reward_gap=0.0)) == []
 
