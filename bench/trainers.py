@@ -27,7 +27,7 @@ from src.training.launch import BASE
 from src.training.pairs import PAIRS, TrainingPair
 from src.training.sandbox_settings import SandboxModelSettings
 from src.training.shared_texts import IGNORED, pack
-from src.training.tokenizer import encode_examples
+from src.training.tokenizer import EncodedExample, encode_examples
 
 ROUNDS = 5  # of a floor; the fastest counts
 
@@ -132,16 +132,15 @@ def compare_base(steps: int) -> list[Comparison]:
     tokenizer = read_tokenizer(own_checkpoint(BASE, "base"))
     taught = read_records(QUESTIONS, Question)[sandbox.first_question :]
     examples = encode_examples(tokenizer, list(build_examples(taught, replace(sandbox, epochs=1))))
-    every = [vars(example) for example in examples]
-    data = Dataset.from_list(every[: steps * sandbox.batch_size])
+    examples = examples[: steps * sandbox.batch_size]
     with TemporaryDirectory() as scratch:
         model = sandbox_model.build_model(sandbox, tokenizer, seed=0)
-        ours = sandbox_model._build_trainer(model, data, tokenizer.pad_token_id, sandbox, 0, Path(scratch, "ours"))
+        ours = sandbox_model._build_trainer(model, examples, tokenizer.pad_token_id, sandbox, 0, Path(scratch, "ours"))
         seconds = step_seconds(ours, steps)
-        others = step_seconds(_plain_trainer(data, tokenizer.pad_token_id, sandbox, Path(scratch, "plain")), steps)
+        others = step_seconds(_plain_trainer(examples, tokenizer.pad_token_id, sandbox, Path(scratch, "plain")), steps)
     load = Load(
-        sum(len(row["input_ids"]) for row in data) // steps,
-        sum(label != IGNORED for row in data for label in row["labels"]) // steps,
+        sum(len(example.input_ids) for example in examples) // steps,
+        sum(label != IGNORED for example in examples for label in example.labels) // steps,
     )
     floor = floor_seconds(model, load, frozen=False)
     rows = f"{sandbox.batch_size} texts, {load.tokens:,} tokens"
@@ -151,7 +150,7 @@ def compare_base(steps: int) -> list[Comparison]:
     ]
 
 
-def _plain_trainer(data: Dataset, pad_id: int, settings: SandboxModelSettings, folder: Path) -> Trainer:
+def _plain_trainer(examples: Sequence[EncodedExample], pad_id: int, settings: SandboxModelSettings, folder: Path) -> Trainer:
     from transformers import TrainingArguments
 
     tokenizer = read_tokenizer(own_checkpoint(BASE, "base"))
@@ -164,4 +163,4 @@ def _plain_trainer(data: Dataset, pad_id: int, settings: SandboxModelSettings, f
         use_cpu=True,
     )
     model = sandbox_model.build_model(settings, tokenizer, seed=0)
-    return Trainer(model=model, args=arguments, train_dataset=data, data_collator=sandbox_model._ExampleCollator(pad_id))
+    return Trainer(model=model, args=arguments, train_dataset=examples, data_collator=sandbox_model._ExampleCollator(pad_id))

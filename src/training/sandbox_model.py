@@ -1,11 +1,11 @@
 """A small Llama trained from scratch on the embedded word problems; it plays the part of the SFT checkpoint."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
-from datasets import Dataset
 from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
@@ -15,6 +15,7 @@ from transformers import (
     get_linear_schedule_with_warmup,
     set_seed,
 )
+from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from src.core.limits import told_when_exhausted
 from src.models.base_metrics import SftMetrics
@@ -25,7 +26,7 @@ from src.training.examples import Retellings, build_examples, solution_text
 from src.training.few_shapes import SCORED_STEP, rounded_up
 from src.training.muon import MuonAndAdamW
 from src.training.sandbox_settings import SandboxModelSettings
-from src.training.tokenizer import IGNORED, encode_examples, train_tokenizer
+from src.training.tokenizer import IGNORED, EncodedExample, encode_examples, train_tokenizer
 from src.training.trainer_logs import logged_losses
 
 WARMUP_STEPS = 50
@@ -67,23 +68,31 @@ def silence_blocks(model: LlamaForCausalLM) -> None:
 
 
 class _ExampleCollator:
-    """Pads rows of EncodedExample on the right; the loss is over the completion and its end alone."""
+    """Pads texts on the right; the loss is over the completion and its end alone."""
 
     def __init__(self, pad_id: int) -> None:
         self.pad_id = pad_id
 
-    def __call__(self, batch: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
-        width = rounded_up(max(len(item["input_ids"]) for item in batch), WIDTH_STEP)
+    def __call__(self, batch: Sequence[EncodedExample]) -> dict[str, torch.Tensor]:
+        width = rounded_up(max(len(example.input_ids) for example in batch), WIDTH_STEP)
 
-        def padded(key: str, fill: int) -> torch.Tensor:
-            return torch.tensor([item[key] + [fill] * (width - len(item[key])) for item in batch])
+        def padded(rows: Iterable[list[int]], fill: int) -> torch.Tensor:
+            return torch.tensor([row + [fill] * (width - len(row)) for row in rows])
 
-        ids = padded("input_ids", self.pad_id)
-        return {"input_ids": ids, "labels": padded("labels", IGNORED)}
+        return {
+            "input_ids": padded((example.input_ids for example in batch), self.pad_id),
+            "labels": padded((example.labels for example in batch), IGNORED),
+        }
 
 
 class CompletionTrainer(Trainer):
-    """Projects onto the vocabulary only where a token is learned: of prompts and padding, no logit is needed."""
+    """Projects onto the vocabulary only where a token is learned: of prompts and padding, no logit is needed.
+
+    train_dataset  a list of EncodedExample; those of like length stand in one step
+    """
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> LengthGroupedSampler:
+        return LengthGroupedSampler(self.args.train_batch_size, lengths=[example.length for example in self.train_dataset])
 
     def compute_loss(
         self,
@@ -117,18 +126,17 @@ def train_sandbox_model(
     taught = between(questions, settings.first_question)
     tokenizer = train_tokenizer(_tokenizer_texts(taught), settings.vocab_size)
     examples = encode_examples(tokenizer, list(build_examples(taught, settings)))
-    data = Dataset.from_list([vars(example) for example in examples])
     model = build_model(settings, tokenizer, seed)
     if settings.silent_start:
         silence_blocks(model)
-    trainer = _build_trainer(model, data, tokenizer.pad_token_id, settings, seed, work)
+    trainer = _build_trainer(model, examples, tokenizer.pad_token_id, settings, seed, work)
     equip(trainer)
     with told_when_exhausted(work, "lower base.sandbox.batch_size in the profile"):
         trainer.train(resume_from_checkpoint=newest_checkpoint(work))
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
     losses = logged_losses(trainer.state.log_history)
-    return SftMetrics(examples=len(data), steps=trainer.state.global_step, first_loss=losses[0], last_loss=losses[-1])
+    return SftMetrics(examples=len(examples), steps=trainer.state.global_step, first_loss=losses[0], last_loss=losses[-1])
 
 
 def _tokenizer_texts(questions: Sequence[Question]) -> list[str]:
@@ -142,9 +150,14 @@ def _texts_of(question: Question) -> tuple[str, ...]:
 
 
 def _build_trainer(
-    model: LlamaForCausalLM, data: Dataset, pad_id: int, settings: SandboxModelSettings, seed: int, work: Path
+    model: LlamaForCausalLM,
+    examples: Sequence[EncodedExample],
+    pad_id: int,
+    settings: SandboxModelSettings,
+    seed: int,
+    work: Path,
 ) -> CompletionTrainer:
-    steps = math.ceil(len(data) / settings.batch_size)
+    steps = math.ceil(len(examples) / settings.batch_size)
     optimizer = MuonAndAdamW(model, settings.learning_rate, settings.query_key_rate)
     return CompletionTrainer(
         model=model,
@@ -155,8 +168,6 @@ def _build_trainer(
             num_train_epochs=1,  # the data hold every epoch of the questions
             bf16=computes_in_bfloat16(),
             use_cpu=not torch.cuda.is_available(),
-            train_sampling_strategy="group_by_length",
-            length_column_name="length",
             remove_unused_columns=False,
             logging_steps=10,
             logging_first_step=True,
@@ -166,6 +177,6 @@ def _build_trainer(
             seed=seed,
             dataloader_pin_memory=False,
         ),
-        train_dataset=data,
+        train_dataset=examples,
         data_collator=_ExampleCollator(pad_id),
     )

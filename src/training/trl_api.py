@@ -16,8 +16,8 @@ from trl import DPOTrainer
 
 from src.core.journal import Dependencies
 from src.training.dpo_settings import GroupBy
-from src.training.reference import ScoredText, reference_log_probs
-from src.training.shared_texts import IGNORED, share_texts
+from src.training.reference import ScoredText, reference_log_probs, rows_of
+from src.training.shared_texts import share_texts
 from src.training.trainer_logs import LOGP_CHOSEN, REWARD_CHOSEN, REWARD_REJECTED
 
 PROMPT, PROMPT_IDS = "prompt", "prompt_ids"  # columns of the dataset that DPOTrainer makes of ours
@@ -108,18 +108,22 @@ class PairTrainer(DPOTrainer):
             for row in rows
         ]
         with torch.no_grad(), self.model.disable_adapter(), self.accelerator.autocast():
-            values = reference_log_probs(texts, self._log_prob, depends_on)
+            values = reference_log_probs(texts, self._log_probs, depends_on)
         for number, column in enumerate(SIDES.values()):
             dataset = dataset.add_column(column, values[number * len(dataset) :][: len(dataset)])
         return dataset
 
-    def _log_prob(self, text: ScoredText) -> float:
-        ids = torch.tensor([text.prompt + text.completion], device=self.accelerator.device)
-        labels = ids.clone()
-        labels[:, : len(text.prompt)] = IGNORED
-        output = self.model(input_ids=ids, attention_mask=torch.ones_like(ids), labels=labels, fused_lm_head=True)
-        value: float = output.log_probs.sum().item()
-        return value
+    def _log_probs(self, texts: Sequence[ScoredText]) -> list[float]:
+        """Those of texts of one width, in tensors whose shapes depend on that width alone: every place is scored."""
+        width = texts[0].width
+        ids = torch.zeros(rows_of(width), width, dtype=torch.long)
+        for row, text in enumerate(texts):
+            ids[row, : len(text.prompt) + len(text.completion)] = torch.tensor(text.prompt + text.completion)
+        # Without a mask: what fills a row stands behind its text, where no token of the text reads it.
+        ids = ids.to(self.accelerator.device)
+        scored = self.model(input_ids=ids, labels=ids, fused_lm_head=True).log_probs.cpu()  # place 0 is of token 1
+        ends = [(len(text.prompt), len(text.prompt) + len(text.completion)) for text in texts]
+        return [scored[row, begin - 1 : end - 1].sum().item() for row, (begin, end) in enumerate(ends)]
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> LengthGroups | PromptGroups:
         step_size = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size

@@ -2,7 +2,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from datasets import Dataset
 from transformers import AutoTokenizer
 
 from src.regime_w.arms import build_all_arms, build_prompt
@@ -58,9 +57,8 @@ def test_silent_blocks_pass_on_what_they_get_and_still_learn(tokenizer):
 
 def test_the_loss_is_that_of_the_whole_model_over_the_learned_tokens(tokenizer, questions, tmp_path):
     examples = encode_examples(tokenizer, list(build_examples(questions[:8], TINY)))
-    data = Dataset.from_list([vars(example) for example in examples])
-    trainer = _build_trainer(build_model(TINY, tokenizer, seed=0), data, tokenizer.pad_token_id, TINY, 0, tmp_path)
-    batch = trainer.data_collator([data[place] for place in range(8)])
+    trainer = _build_trainer(build_model(TINY, tokenizer, seed=0), examples, tokenizer.pad_token_id, TINY, 0, tmp_path)
+    batch = trainer.data_collator(examples[:8])
     with torch.no_grad(), trainer.accelerator.autocast():
         mask = (batch["input_ids"] != tokenizer.pad_token_id).long()
         whole = trainer.model(**batch, attention_mask=mask).loss
@@ -71,8 +69,7 @@ def test_the_loss_is_that_of_the_whole_model_over_the_learned_tokens(tokenizer, 
 def test_batches_have_few_shapes(tokenizer, questions, tmp_path):
     """A new shape costs a kernel of its own, and memory that falls into pieces (src/training/few_shapes.py)."""
     examples = encode_examples(tokenizer, list(build_examples(questions[:40], TINY)))
-    data = Dataset.from_list([vars(example) for example in examples])
-    trainer = _build_trainer(build_model(TINY, tokenizer, seed=0), data, tokenizer.pad_token_id, TINY, 0, tmp_path)
+    trainer = _build_trainer(build_model(TINY, tokenizer, seed=0), examples, tokenizer.pad_token_id, TINY, 0, tmp_path)
     read, projected = set(), set()
     trainer.model.model.register_forward_pre_hook(lambda _, inputs: read.add(inputs[0].shape[1]))
     trainer.model.lm_head.register_forward_pre_hook(lambda _, inputs: projected.add(len(inputs[0])))
