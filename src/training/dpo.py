@@ -138,9 +138,10 @@ def _arguments(settings: TrainingSettings, processes: int, work: Path) -> DPOCon
 
 def _dataset(pairs: Sequence[TrainingPair], tokenizer: PreTrainedTokenizerBase) -> Dataset:
     """What TRL reads of each pair, and its length in tokens; shortest first, whatever the order of `pairs`."""
+    texts = {pair.prompt + side for pair in pairs for side in (pair.chosen, pair.rejected)}  # most stand in several pairs
+    tokens = {text: len(encode_prompt(tokenizer, text)) for text in texts}
     of_length = sorted(
-        (max(len(encode_prompt(tokenizer, pair.prompt + side)) for side in (pair.chosen, pair.rejected)), *_texts(pair))
-        for pair in pairs
+        (max(tokens[pair.prompt + pair.chosen], tokens[pair.prompt + pair.rejected]), *_texts(pair)) for pair in pairs
     )
     rows = [
         {PROMPT: prompt, "chosen": chosen, "rejected": rejected, LENGTH: length} for length, prompt, chosen, rejected in of_length

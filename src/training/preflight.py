@@ -51,19 +51,31 @@ def check_pairs(
 
     pairs   of data/training_pairs.jsonl, in its order; at least one
     """
-    lengths = [_check_pair(f"{PAIRS}:{line}", pair, tokenizer) for line, pair in enumerate(pairs, start=1)]
+    check = _PairCheck(tokenizer)
+    lengths = [check(f"{PAIRS}:{line}", pair) for line, pair in enumerate(pairs, start=1)]
     truncated = check_truncation(lengths, max_length, max_truncated_share, "train", "pairs", "lower sample.max_tokens")
     return PairLengths(truncated, max(lengths))
 
 
-def _check_pair(where: str, pair: TrainingPair, tokenizer: PreTrainedTokenizerBase) -> int:
-    """The length of a pair's longer text with its prompt and end, in tokens."""
-    if pair.chosen == pair.rejected:
-        raise InputError(f"{where}: chosen and rejected are the same text, which teaches nothing; run `dvc repro prefs`")
-    return max(
-        len(encode_text(where, pair.prompt, text, side, tokenizer).tokens)
-        for side, text in (("chosen", pair.chosen), ("rejected", pair.rejected))
-    )
+class _PairCheck:
+    """Checks pair after pair, and encodes a text that stands in several of them once."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self._tokenizer = tokenizer
+        self._lengths: dict[tuple[str, str], int] = {}  # by prompt and text
+
+    def __call__(self, where: str, pair: TrainingPair) -> int:
+        """The length of a pair's longer text with its prompt and end, in tokens; `where` is its place, for messages."""
+        if pair.chosen == pair.rejected:
+            raise InputError(f"{where}: chosen and rejected are the same text, which teaches nothing; run `dvc repro prefs`")
+        return max(
+            self._length(where, pair.prompt, text, side) for side, text in (("chosen", pair.chosen), ("rejected", pair.rejected))
+        )
+
+    def _length(self, where: str, prompt: str, text: str, side: str) -> int:
+        if (prompt, text) not in self._lengths:
+            self._lengths[prompt, text] = len(encode_text(where, prompt, text, side, self._tokenizer).tokens)
+        return self._lengths[prompt, text]
 
 
 # --- the trainer ---
@@ -73,8 +85,9 @@ def check_prompts(trainer: DPOTrainer, pairs: Sequence[TrainingPair], tokenizer:
     """InputError unless the tokens that the trainer made of every prompt are those that sampling used."""
     if len(trainer.train_dataset) != len(pairs):
         raise InputError(f"the trainer kept {len(trainer.train_dataset)} of {len(pairs)} pairs: raise train.max_length")
+    sampled = {prompt: encode_prompt(tokenizer, prompt) for prompt in {pair.prompt for pair in pairs}}
     for prompt, tokens in encoded_prompts(trainer):
-        if tokens != encode_prompt(tokenizer, prompt):
+        if tokens != sampled.get(prompt):
             raise InputError(
                 f"the trainer reads the prompt {prompt[:60]!r} as other tokens than sampling did; "
                 "the versions of trl and transformers do not fit (see requirements.txt)"
