@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 from transformers import AutoTokenizer
+from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from src.regime_w.arms import build_all_arms, build_prompt
 from src.sources.sandbox.problems import make_split
@@ -64,6 +65,17 @@ def test_the_loss_is_that_of_the_whole_model_over_the_learned_tokens(tokenizer, 
         whole = trainer.model(**batch, attention_mask=mask).loss
         loss = trainer.compute_loss(trainer.model, batch)
     assert loss.item() == pytest.approx(whole.item(), rel=1e-3)
+
+
+def test_a_step_is_drawn_by_the_lengths_that_the_examples_name(tokenizer, questions, tmp_path):
+    examples = encode_examples(tokenizer, list(build_examples(questions[:40], TINY)))
+    trainer = _build_trainer(build_model(TINY, tokenizer, seed=0), examples, tokenizer.pad_token_id, TINY, 0, tmp_path)
+    batches = trainer.get_train_dataloader().batch_sampler
+    sampler = getattr(batches, "sampler", None) or batches.batch_sampler.sampler
+    assert isinstance(sampler, LengthGroupedSampler) and sampler.lengths == [example.length for example in examples], (
+        f"the trainer draws examples by {type(sampler).__name__}: look at CompletionTrainer in src/training/sandbox_model.py, "
+        "and at where transformers/trainer.py makes its sampler"
+    )
 
 
 def test_batches_have_few_shapes(tokenizer, questions, tmp_path):
