@@ -18,9 +18,10 @@ from src.training.token_checks import check_truncation, encode_text
 from src.training.trainer_checks import count_trainable, gradient_norm, is_worse_than_guessing
 from src.training.trl_api import encoded_prompts, first_batch
 
-# Policy and reference are the same weights at step 0, so that every reward is 0 but for rounding of log-probabilities that are
-# summed over a text: 2e-3 was seen for the sandbox in bfloat16, and longer texts in larger models have more of it.
-MAX_REWARD_FLOAT32, MAX_REWARD_BFLOAT16 = 2e-3, 0.1
+# Policy and reference are the same weights at step 0, so that every reward is 0 but for rounding. It is beta times a difference of
+# log-probabilities, which are summed over a text: 0.02 nats were seen for the sandbox in bfloat16, and longer texts in larger
+# models have more of it.
+MAX_NATS_FLOAT32, MAX_NATS_BFLOAT16 = 0.02, 1.0
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def check_trainer(trainer: DPOTrainer) -> TrainerChecks:
     batch = first_batch(trainer)
     norm = gradient_norm(trainer.model, batch.loss)
     loss = batch.loss.item()
-    if max(map(abs, batch.rewards)) > (MAX_REWARD_BFLOAT16 if trainer.args.bf16 else MAX_REWARD_FLOAT32):
+    if max(map(abs, batch.rewards)) > trainer.args.beta * (MAX_NATS_BFLOAT16 if trainer.args.bf16 else MAX_NATS_FLOAT32):
         chosen, rejected = batch.rewards
         raise InputError(
             f"before the first step the rewards are {chosen:.4f} and {rejected:.4f}, not 0: policy and reference differ, so "
