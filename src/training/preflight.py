@@ -18,8 +18,8 @@ from src.training.token_checks import check_truncation, encode_text
 from src.training.trainer_checks import count_trainable, gradient_norm, is_worse_than_guessing
 from src.training.trl_api import encoded_prompts, first_batch
 
-# Policy and reference are the same weights at step 0, so that every reward is 0 but for rounding. It is beta times a difference of
-# log-probabilities, which are summed over a text: 0.02 nats were seen for the sandbox in bfloat16, and longer texts in larger
+# Policy and reference are the same weights at step 0, so that every reward is 0 but for rounding. It is beta times a difference
+# of log-probabilities, which are summed over a text: 0.02 nats were seen for the sandbox in bfloat16, and longer texts in larger
 # models have more of it.
 MAX_NATS_FLOAT32, MAX_NATS_BFLOAT16 = 0.02, 1.0
 
