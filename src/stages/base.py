@@ -31,6 +31,7 @@ QUESTIONS, BASE = Path("data/train.jsonl"), Path("checkpoints/base")
 # What decides a base that is trained here, beside settings and questions: see src/core/journal.py.
 SANDBOX_CODE = (
     "training/sandbox_model.py",
+    "training/samplers.py",
     "training/few_shapes.py",
     "training/muon.py",
     "training/tokenizer.py",

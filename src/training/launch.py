@@ -49,6 +49,7 @@ SETTINGS, SNAPSHOT = "settings.json", "snapshot.json"
 CODE = (
     "training/dpo.py",
     "training/trl_api.py",
+    "training/samplers.py",
     "training/reference.py",
     "training/shared_texts.py",
     "training/few_shapes.py",

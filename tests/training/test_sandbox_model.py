@@ -3,11 +3,11 @@ from dataclasses import replace
 import pytest
 import torch
 from transformers import AutoTokenizer
-from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from src.regime_w.arms import build_all_arms, build_prompt
 from src.sources.sandbox.problems import make_split
 from src.training.examples import Example, build_examples
+from src.training.samplers import LengthGroups
 from src.training.sandbox_model import MAX_POSITIONS, _build_trainer, build_model, silence_blocks
 from src.training.sandbox_settings import MIN_VOCAB_SIZE
 from src.training.tokenizer import encode_examples, train_tokenizer
@@ -72,7 +72,7 @@ def test_a_step_is_drawn_by_the_lengths_that_the_examples_name(tokenizer, questi
     trainer = _build_trainer(build_model(TINY, tokenizer, seed=0), examples, tokenizer.pad_token_id, TINY, 0, tmp_path)
     batches = trainer.get_train_dataloader().batch_sampler
     sampler = getattr(batches, "sampler", None) or batches.batch_sampler.sampler
-    assert isinstance(sampler, LengthGroupedSampler) and sampler.lengths == [example.length for example in examples], (
+    assert isinstance(sampler, LengthGroups) and sampler.lengths == [example.length for example in examples], (
         f"the trainer draws examples by {type(sampler).__name__}: look at CompletionTrainer in src/training/sandbox_model.py, "
         "and at where transformers/trainer.py makes its sampler"
     )
