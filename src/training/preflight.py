@@ -6,6 +6,7 @@ and take seconds (see token_checks.py).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from transformers import PreTrainedTokenizerBase
 from trl import DPOTrainer
@@ -15,8 +16,8 @@ from src.core.shapes import Count, NonNegative, PositiveCount, Share
 from src.models.encoding import encode_prompt
 from src.training.pairs import PAIRS, TrainingPair
 from src.training.token_checks import check_truncation, encode_text
-from src.training.trainer_checks import count_trainable, gradient_norm, is_worse_than_guessing
-from src.training.trl_api import encoded_prompts, first_batch
+from src.training.trainer_checks import count_trainable, gradient_norm, is_worse_than_guessing, try_pass
+from src.training.trl_api import encoded_prompts, first_batch, longest_loss
 
 # Policy and reference are the same weights at step 0, so that every reward is 0 but for rounding. It is beta times a difference
 # of log-probabilities, which are summed over a text: 0.02 nats were seen for the sandbox in bfloat16, and longer texts in larger
@@ -99,7 +100,8 @@ def check_trainer(trainer: DPOTrainer) -> TrainerChecks:
     """Check that the built trainer can move; raises InputError with the cause.
 
     Trainable parameters exist, the first batch gives a gradient that is not 0, and policy equals
-    reference (rewards of 0, by which DPO's own loss is ln 2). Leaves weights and gradients as they were.
+    reference (rewards of 0, by which DPO's own loss is ln 2). The longest pairs do too, so that a lack of
+    memory is found now and not in the midst of training. Leaves weights and gradients as they were.
     """
     count = count_trainable(trainer.model, "the adapter is frozen or was not attached (dpo.lora)")
     if not trainer.args.learning_rate > 0:
@@ -120,4 +122,5 @@ def check_trainer(trainer: DPOTrainer) -> TrainerChecks:
             f"the base gives the chosen texts {batch.chosen_nats:.1f} nats a token, worse than guessing: these are not its own "
             "texts, or the tokenizer is that of another model; run `dvc repro base sample`"
         )
+    try_pass(trainer, partial(longest_loss, trainer))
     return TrainerChecks(count, norm, loss, batch.chosen_nats)

@@ -19,7 +19,7 @@ class LengthGroups(Sampler[int]):
     """Texts of like length in one step, so that little of it is padding.
 
     In the library's order, lengths fall over some 50 steps and begin again. Of steps in any order the sandbox's base learned
-    in four epochs what it had learned in five (docs/performance.md).
+    in four epochs about what it had learned in five (docs/performance.md).
 
     lengths    tokens of each text
     step_size  texts a step, by all processes

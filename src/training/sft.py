@@ -22,12 +22,12 @@ from src.models.templates import wrap_prompt
 from src.regime_w.questions import Question
 from src.training.callbacks import CHECKPOINT_STEPS, equip, newest_checkpoint
 from src.training.lora import lora_config, save_adapter
-from src.training.sft_api import first_loss
+from src.training.sft_api import first_loss, longest_loss
 from src.training.sft_examples import SftExample, build_sft_examples
 from src.training.sft_settings import SftSettings
 from src.training.shared_texts import share_texts
 from src.training.token_checks import EncodedText, check_max_length, check_truncation, encode_text
-from src.training.trainer_checks import count_trainable, gradient_norm, is_worse_than_guessing
+from src.training.trainer_checks import count_trainable, gradient_norm, is_worse_than_guessing, try_pass
 from src.training.trainer_logs import logged_losses
 
 WARMUP_SHARE = 0.05  # of the steps, over which the learning rate rises from 0
@@ -179,6 +179,7 @@ def check_sft_trainer(trainer: SFTTrainer, examples: Examples) -> SftPreflight:
             f"the model gives the worked solutions {nats:.1f} nats a token, worse than guessing: the tokenizer is that of "
             "another model, or base.sft.template is not the model's"
         )
+    try_pass(trainer, partial(longest_loss, trainer))  # a lack of memory is found now
     return SftPreflight(
         truncated_share=examples.truncated_share,
         max_tokens=examples.longest,

@@ -4,9 +4,10 @@ Every check stops the run with its cause.
 """
 
 import math
+from collections.abc import Callable
 
 import torch
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase, Trainer
 
 from src.core.errors import InputError
 
@@ -30,6 +31,17 @@ def gradient_norm(model: torch.nn.Module, loss: torch.Tensor) -> float:
     if not (math.isfinite(norm) and norm > 0):
         raise InputError(f"the gradient norm of the first batch is {norm}: the loss does not reach the weights that are trained")
     return norm
+
+
+def try_pass(trainer: Trainer, loss_of: Callable[[], torch.Tensor]) -> None:
+    """Find a loss and its gradient as a step would, for nothing but the memory that it takes. Leaves weights and gradients
+    as they were, and the model as training has it.
+    """
+    trainer.model.train()
+    if trainer.args.gradient_checkpointing:  # else turned on when training begins
+        trainer.model.gradient_checkpointing_enable(trainer.args.gradient_checkpointing_kwargs)
+    loss_of().backward()
+    trainer.model.zero_grad(set_to_none=True)
 
 
 def is_worse_than_guessing(nats: float, tokenizer: PreTrainedTokenizerBase) -> bool:

@@ -4,7 +4,7 @@ What the Trainer's order of texts is made of stands in src/training/samplers.py.
 and says what to look at where an upgrade has changed one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,16 +92,34 @@ class FirstBatch:
 
 def first_batch(trainer: DPOTrainer) -> FirstBatch:
     """Run the first pairs as a step of training would, without a step; the trainer's own records of it are emptied."""
-    count = min(trainer.args.per_device_train_batch_size, len(trainer.train_dataset))
-    batch = trainer._prepare_inputs(trainer.data_collator([trainer.train_dataset[i] for i in range(count)]))
-    with trainer.compute_loss_context_manager():
-        loss = trainer.compute_loss(trainer.model, batch)
+    count = _pairs_a_pass(trainer)
+    loss, batch = _pass(trainer, range(count))
     logged = trainer._metrics["train"]
     chosen_logp = logged[LOGP_CHOSEN][-1]  # of a text, mean over the pairs
     rewards = (logged[REWARD_CHOSEN][-1], logged[REWARD_REJECTED][-1])
     logged.clear()
     chosen_tokens = batch[COMPLETION_MASK][:count].sum().item()
     return FirstBatch(loss, -chosen_logp * count / chosen_tokens, rewards)
+
+
+def longest_loss(trainer: DPOTrainer) -> torch.Tensor:
+    """The loss of the longest pairs, as many as go through the model together, with its graph; no record of it is left."""
+    lengths = list(trainer.train_dataset[LENGTH])
+    longest = sorted(range(len(lengths)), key=lambda place: lengths[place])[-_pairs_a_pass(trainer) :]
+    loss, _ = _pass(trainer, longest)
+    trainer._metrics["train"].clear()
+    return loss
+
+
+def _pairs_a_pass(trainer: DPOTrainer) -> int:
+    return min(trainer.args.per_device_train_batch_size, len(trainer.train_dataset))
+
+
+def _pass(trainer: DPOTrainer, places: Iterable[int]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """The loss of the pairs at these places of the dataset, with its graph, and the batch that they are."""
+    batch = trainer._prepare_inputs(trainer.data_collator([trainer.train_dataset[place] for place in places]))
+    with trainer.compute_loss_context_manager():
+        return trainer.compute_loss(trainer.model, batch), batch
 
 
 def encoded_prompts(trainer: DPOTrainer) -> Iterator[tuple[str, list[int]]]:

@@ -4,6 +4,7 @@ import json
 import math
 import shutil
 from dataclasses import replace
+from functools import partial
 from random import Random
 
 import pytest
@@ -16,6 +17,8 @@ from src.training.pairs import TrainingPair
 from src.training.preflight import check_pairs, check_trainer
 from src.training.sandbox_model import train_sandbox_model
 from src.training.token_checks import check_max_length, check_tokenizer
+from src.training.trainer_checks import try_pass
+from src.training.trl_api import LENGTH, longest_loss
 from tests.conftest import TINY
 from tests.training.runs import make_pairs, training_settings
 
@@ -138,6 +141,32 @@ def test_a_fresh_adapter_passes_at_ln_2(trainer):
     checks = check_trainer(trainer)
     assert checks.loss_at_step_0 == pytest.approx(math.log(2), abs=1e-6)
     assert checks.first_gradient_norm > 0 and checks.trainable_parameters > 0
+
+
+def test_the_longest_pairs_go_through_the_model_before_the_first_step(trainer, monkeypatch):
+    """Which come anywhere in the order of training, and need the most memory."""
+    passes, collate = [], trainer.data_collator
+
+    def collate_and_tell(rows):
+        passes.append([row[LENGTH] for row in rows])
+        return collate(rows)
+
+    monkeypatch.setattr(trainer, "data_collator", collate_and_tell)
+    check_trainer(trainer)
+    lengths = sorted(trainer.train_dataset[LENGTH])
+    assert lengths[0] < lengths[-1]
+    assert passes == [lengths[:4], lengths[-4:]]
+    assert all(weight.grad is None for weight in trainer.model.parameters())
+
+
+@pytest.mark.parametrize(("recomputed", "reads"), [(False, 1), (True, 2)])
+def test_the_longest_pairs_are_tried_as_training_reads_them(pairs, checkpoint, tmp_path, recomputed, reads):
+    """Without activations that are computed again they would need more memory than training does."""
+    built = build_trainer(pairs, training_settings({"train.gradient_checkpointing": recomputed}), checkpoint, tmp_path)
+    calls = []
+    built.model.get_base_model().model.layers[0].mlp.register_forward_pre_hook(lambda *_: calls.append(1))
+    try_pass(built, partial(longest_loss, built))
+    assert len(calls) == reads
 
 
 def test_a_frozen_adapter_stops(trainer):

@@ -147,6 +147,23 @@ def test_the_loss_is_that_of_the_model_over_completions_and_ends(questions, plai
     assert first_loss(trainer).item() == pytest.approx(sum(losses) / tokens, rel=1e-5)
 
 
+def test_the_longest_texts_go_through_the_model_before_the_first_step(questions, plain, tokenizer, tmp_path, monkeypatch):
+    examples = encode_examples(questions[:4], SETTINGS, tokenizer)
+    trainer = build_sft_trainer(examples, SETTINGS, 0, plain, tokenizer, tmp_path)
+    passes, collate = [], trainer.data_collator
+
+    def collate_and_tell(rows):
+        passes.append([len(row["input_ids"]) for row in rows])
+        return collate(rows)
+
+    monkeypatch.setattr(trainer, "data_collator", collate_and_tell)
+    check_sft_trainer(trainer, examples)
+    lengths, count = [len(text.tokens) for text in examples.texts], SETTINGS.per_device_train_batch_size
+    assert passes == [lengths[:count], sorted(lengths)[-count:]]
+    assert passes[0] != passes[1]
+    assert all(weight.grad is None for weight in trainer.model.parameters())
+
+
 @pytest.mark.parametrize("lora", [SETTINGS.lora, None], ids=["lora", "all weights"])
 def test_the_loss_falls_and_the_figures_before_the_first_step_are_kept(questions, plain, tmp_path, lora):
     settings = replace(SETTINGS, lora=lora, num_train_epochs=8, learning_rate=3e-2 if lora else 5e-3)
