@@ -100,8 +100,9 @@ def check_trainer(trainer: DPOTrainer) -> TrainerChecks:
     """Check that the built trainer can move; raises InputError with the cause.
 
     Trainable parameters exist, the first batch gives a gradient that is not 0, and policy equals
-    reference (rewards of 0, by which DPO's own loss is ln 2). The longest pairs do too, so that a lack of
-    memory is found now and not in the midst of training. Leaves weights and gradients as they were.
+    reference (rewards of 0, by which DPO's own loss is ln 2). The longest pairs have room in memory: most
+    often they need more of it than any other batch, which may come anywhere in training. Leaves weights
+    and gradients as they were.
     """
     count = count_trainable(trainer.model, "the adapter is frozen or was not attached (dpo.lora)")
     if not trainer.args.learning_rate > 0:

@@ -144,7 +144,7 @@ def test_a_fresh_adapter_passes_at_ln_2(trainer):
 
 
 def test_the_longest_pairs_go_through_the_model_before_the_first_step(trainer, monkeypatch):
-    """Which come anywhere in the order of training, and need the most memory."""
+    """Which come anywhere in the order of training, and mostly need the most memory."""
     passes, collate = [], trainer.data_collator
 
     def collate_and_tell(rows):
