@@ -1,8 +1,13 @@
 """What is known of the base: where it comes from, its size, its special tokens, and how it was trained if it was trained here."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from src.core.shapes import Count, FilledText, NonNegative, PositiveCount, Share
+from src.regime_w.sft_steps import SftStep
+
+LAST_STEPS = 10  # whose mean is the last loss: a step alone is of few texts
 
 
 @dataclass(frozen=True)
@@ -70,10 +75,11 @@ class SftPreflight:
 class SftMetrics:
     """How a base was trained here, by supervised fine-tuning.
 
-    examples               texts shown, over all epochs
-    steps                  updates of the weights
-    first_loss, last_loss  nats a token, of the first and the last step that were logged
-    preflight              of a pretrained model; None of one that was trained from nothing
+    examples    texts shown, over all epochs
+    steps       updates of the weights
+    first_loss  nats a token, of the first step
+    last_loss   nats a token, the mean of the last ten steps
+    preflight   of a pretrained model; None of one that was trained from nothing
     """
 
     examples: PositiveCount
@@ -81,6 +87,20 @@ class SftMetrics:
     first_loss: NonNegative
     last_loss: NonNegative
     preflight: SftPreflight | None = None
+
+
+@dataclass(frozen=True)
+class SftRun:
+    """What training of a base gives beside its weights: its metrics and its steps, in order."""
+
+    metrics: SftMetrics
+    steps: tuple[SftStep, ...]
+
+
+def sft_run(examples: int, steps: Sequence[SftStep], preflight: SftPreflight | None = None) -> SftRun:
+    """Of at least one step."""
+    last_loss = fmean(step.loss for step in steps[-LAST_STEPS:])
+    return SftRun(SftMetrics(examples, len(steps), steps[0].loss, last_loss, preflight), tuple(steps))
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from math import log
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, TypeVar
 
 from src.core.errors import InputError
 from src.core.files import read_lines
 from src.core.shapes import Faults, check_value
 from src.regime_w.pictures import curve
+from src.regime_w.sft_steps import SftStep
 from src.regime_w.training_metrics import TrainingStep, TrainMetrics
 from src.report.charts import Band, Mark, draw_curve
 from src.report.pieces import Picture, Table, count, decimals
@@ -25,6 +26,7 @@ CHOSEN_FALL = 1.0
 # What the deployment guide expects of the loss in its three epochs, on a model of seven billion parameters.
 GUIDE_LOSSES = ((0.5, 0.7), (0.4, 0.5), (0.35, 0.4))
 ROWS = 10  # of a table of steps
+S = TypeVar("S", TrainingStep, SftStep)
 OWN_LOSS_TOLERANCE = 0.05  # nats from ln 2: a loss in bfloat16 is that near, and no other loss of TRL's at its usual settings
 
 
@@ -62,28 +64,41 @@ class Curves:
 
 
 @dataclass(frozen=True)
+class BaseCurve:
+    """Of a base that was trained or fine-tuned here. window: steps of the running mean."""
+
+    steps: int
+    window: int
+    loss: Picture
+
+
+@dataclass(frozen=True)
 class TrainingSection:
-    """All that the section shows: why nothing was trained, or the curves.
+    """All that the section shows: why nothing was trained, or the curves, and how the base learned if it did so here.
 
     chosen_fall_limit  nats
     """
 
     reason: str | None
     curves: Curves | None
+    base: BaseCurve | None
     chosen_fall_limit: float = CHOSEN_FALL
 
 
-def read_training_steps(path: Path) -> tuple[TrainingStep, ...]:
-    """The rows of plots/train.csv; none of a run that did not train. InputError, with file and line, for what is no such row."""
+def read_steps(path: Path, wanted: type[S], stage: str) -> tuple[S, ...]:
+    """The rows of a file of steps, none where nothing was trained; `stage` writes it.
+
+    InputError, with file and line, for what is no such row.
+    """
     lines = [line.decode(errors="replace") for line in read_lines(path)]
     steps = []
     for row in (reader := csv.DictReader(lines)):
         try:
             given = {str(key): _number(value) for key, value in row.items()}
-            step: TrainingStep = check_value(TrainingStep, given)
+            step: S = check_value(wanted, given)
         except Faults as faults:
             told = "; ".join(f"column {fault.path!r} {fault.words}" for fault in faults.faults[:3])
-            raise InputError(f"{path}:{reader.line_num}: {told}; run `dvc repro train`") from faults
+            raise InputError(f"{path}:{reader.line_num}: {told}; run `dvc repro {stage}`") from faults
         steps.append(step)
     return tuple(steps)
 
@@ -96,16 +111,26 @@ def _number(text: Any) -> Any:
         return text if isinstance(text, str) else None
 
 
-def training_section(metrics: TrainMetrics, steps: Sequence[TrainingStep]) -> TrainingSection:
-    """The section of metrics/train.json and of the rows of plots/train.csv. InputError where they are not of one run."""
+def training_section(metrics: TrainMetrics, steps: Sequence[TrainingStep], base_steps: Sequence[SftStep]) -> TrainingSection:
+    """The section of metrics/train.json and of the rows of plots/train.csv and plots/base.csv.
+
+    InputError where the first two are not of one run.
+    """
     if len(steps) != metrics.steps:
         raise InputError(
             f"metrics/train.json counts {metrics.steps} steps and plots/train.csv has {len(steps)}: they are of two runs; "
             "run `dvc repro train`"
         )
+    base = _base_curve(base_steps) if base_steps else None
     if not steps or metrics.epochs is None:
-        return TrainingSection(metrics.reason or "no step was done", None)
-    return TrainingSection(None, _curves(metrics, steps))
+        return TrainingSection(metrics.reason or "no step was done", None, base)
+    return TrainingSection(None, _curves(metrics, steps), base)
+
+
+def _base_curve(steps: Sequence[SftStep]) -> BaseCurve:
+    losses = [row.loss for row in steps]
+    picture = _picture("base", "loss of the base", "loss (nats a token)", steps, losses)
+    return BaseCurve(len(steps), curve(losses).window, picture)
 
 
 def _curves(metrics: TrainMetrics, steps: Sequence[TrainingStep]) -> Curves:
@@ -176,7 +201,7 @@ def _picture(
     name: str,
     title: str,
     y: str,
-    steps: Sequence[TrainingStep],
+    steps: Sequence[TrainingStep | SftStep],
     values: Sequence[float],
     bands: Sequence[Band] = (),
     mark: Mark | None = None,
@@ -191,7 +216,7 @@ def _picture(
     return Picture(svg, _table(title, steps, values))
 
 
-def _table(title: str, steps: Sequence[TrainingStep], values: Sequence[float]) -> Table:
+def _table(title: str, steps: Sequence[TrainingStep | SftStep], values: Sequence[float]) -> Table:
     """The means of at most ROWS groups of steps."""
     size = -(-len(steps) // ROWS)
     rows = []

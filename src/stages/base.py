@@ -3,25 +3,27 @@
 Reads   data/train.jsonl (when the base is trained or fine-tuned here)
 Writes  checkpoints/base   weights (safetensors) and tokenizer
         metrics/base.json  where it comes from, its size and its special tokens
+        plots/base.csv     a row a step, where it was trained or fine-tuned here
 Params  seed; profile: base
 """
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Literal
 
 from src.core.command import command_line
 from src.core.errors import InputError
-from src.core.files import atomic_folder
+from src.core.files import atomic_folder, write_csv
 from src.core.journal import Dependencies, make_once, work_folder
 from src.core.params import add_profile_argument, load_profile_section, load_value, profile_path
 from src.core.records import read_records, write_metrics
 from src.core.shapes import FilledText, Seed
-from src.models.base_metrics import BaseMetrics, Origin, SftMetrics
+from src.models.base_metrics import BaseMetrics, Origin, SftMetrics, SftRun
 from src.models.loading import loading
 from src.regime_w.questions import Question, between, end_of
+from src.regime_w.sft_steps import SftStep
 from src.stages import run_stage
 from src.training.sandbox_settings import SandboxModelSettings
 from src.training.sft_settings import SftSettings
@@ -91,14 +93,16 @@ def main() -> None:
     add_profile_argument(parser)
     settings = load_profile_section("base", BaseSettings, profile_path(parser.parse_args().profile))
     seed = load_value("seed", Seed)
+    steps: Sequence[SftStep] = ()
     with atomic_folder(BASE) as folder:
         if settings.source == "sandbox":
-            metrics = train_base(settings, seed, folder)
+            metrics, steps = train_base(settings, seed, folder)
         elif settings.sft is None:
             metrics = fetch_base(settings, folder)
         else:
-            metrics = fine_tune_base(settings, settings.sft, seed, folder)
+            metrics, steps = fine_tune_base(settings, settings.sft, seed, folder)
     write_metrics(Path("metrics/base.json"), metrics)
+    write_csv(Path("plots/base.csv"), [item.name for item in fields(SftStep)], [astuple(step) for step in steps])
 
 
 def fetch_base(settings: BaseSettings, folder: Path) -> BaseMetrics:
@@ -110,7 +114,7 @@ def fetch_base(settings: BaseSettings, folder: Path) -> BaseMetrics:
     return describe_base(settings, folder, origin, None)
 
 
-def fine_tune_base(settings: BaseSettings, sft: SftSettings, seed: int, folder: Path) -> BaseMetrics:
+def fine_tune_base(settings: BaseSettings, sft: SftSettings, seed: int, folder: Path) -> tuple[BaseMetrics, Sequence[SftStep]]:
     """Put a pretrained model, fine-tuned on training questions, into `folder`; a killed run goes on, to the same bytes."""
     questions = read_records(QUESTIONS, Question)
     check_learned(sft, end_of(questions), f"{QUESTIONS} has")
@@ -132,13 +136,13 @@ def fine_tune_base(settings: BaseSettings, sft: SftSettings, seed: int, folder: 
         for left in (plain, tuned):  # of a process that was killed
             shutil.rmtree(left, ignore_errors=True)
         origin = fetch_pretrained(settings.source, settings.adapter, settings.dtype, plain)
-        training = make_once(work, tuned, SftMetrics, lambda: fine_tune(learned, sft, seed, plain, tuned, work))
+        run = make_once(work, tuned, SftRun, lambda: fine_tune(learned, sft, seed, plain, tuned, work))
         # Merged in float32 and rounded once, as any adapter is.
         model, adapter = (tuned, None) if sft.lora is None else (plain, str(tuned))
         fetch_pretrained(str(model), adapter, settings.dtype, folder)
         for done in (plain, tuned, *checkpoint_folders(work)):
             shutil.rmtree(done)
-    return describe_base(settings, folder, origin, training)
+    return describe_base(settings, folder, origin, run.metrics), run.steps
 
 
 def describe_base(settings: BaseSettings, folder: Path, origin: Origin, training: SftMetrics | None) -> BaseMetrics:
@@ -157,7 +161,7 @@ def describe_base(settings: BaseSettings, folder: Path, origin: Origin, training
     )
 
 
-def train_base(settings: BaseSettings, seed: int, folder: Path) -> BaseMetrics:
+def train_base(settings: BaseSettings, seed: int, folder: Path) -> tuple[BaseMetrics, Sequence[SftStep]]:
     """Train the sandbox's model into `folder`; a run that was killed goes on from its last checkpoint, to the same bytes."""
     assert settings.sandbox is not None  # BaseSettings sees to it
     questions = read_records(QUESTIONS, Question)
@@ -173,11 +177,12 @@ def train_base(settings: BaseSettings, seed: int, folder: Path) -> BaseMetrics:
     )
     sandbox = settings.sandbox
     with work_folder("base", depends_on) as work:
-        training = make_once(work, folder, SftMetrics, lambda: train_sandbox_model(questions, sandbox, seed, folder, work))
+        run = make_once(work, folder, SftRun, lambda: train_sandbox_model(questions, sandbox, seed, folder, work))
         for checkpoint in checkpoint_folders(work):
             shutil.rmtree(checkpoint)
     found = describe(folder)
-    return BaseMetrics(source=settings.source, parameters=found.parameters, tokens=found.tokens, training=training)
+    metrics = BaseMetrics(source=settings.source, parameters=found.parameters, tokens=found.tokens, training=run.metrics)
+    return metrics, run.steps
 
 
 def check_questions(questions: Sequence[Question], settings: SandboxModelSettings) -> None:

@@ -3,7 +3,7 @@
 Reads   metrics/*.json
         outputs/baseline_eval.jsonl, outputs/coherence_eval.jsonl
         data/regime_w_rollouts.jsonl, data/coherence_preferences.jsonl
-        plots/train.csv, evidence/evidence.json
+        plots/base.csv, plots/train.csv, evidence/evidence.json
         params.yaml, the profile, versions.yaml, and the commit of the code, which the page names
 Writes  metrics/eval.json      few figures for `dvc metrics`: of the policy that `policy` names, and of the verdict
         metrics/criteria.json  whether each of the five criteria holds
@@ -32,7 +32,8 @@ from src.regime_w.pair_metrics import PairMetrics, PairTypes
 from src.regime_w.preferences import Pair, PrefsSettings
 from src.regime_w.rollout_metrics import RolloutMetrics
 from src.regime_w.scoring import Rollout
-from src.regime_w.training_metrics import TrainMetrics
+from src.regime_w.sft_steps import SftStep
+from src.regime_w.training_metrics import TrainingStep, TrainMetrics
 from src.regime_w.verdict import Difference, Outcome, RunVerdict
 from src.report.evidence_section import evidence_section
 from src.report.flips import answered
@@ -42,7 +43,7 @@ from src.report.html_page import render as render_html
 from src.report.page import Page, render
 from src.report.rendering import signed
 from src.report.signal_section import signal_section
-from src.report.training_section import read_training_steps, training_section
+from src.report.training_section import read_steps, training_section
 from src.stages import run_stage
 
 Policy = Literal["baseline", "coherence"]
@@ -100,7 +101,11 @@ def make_sections(page: Page, records: Records, profile: Path) -> Sections:
     """What stands below the lists."""
     return Sections(
         signals=signal_section(records.rollouts, page.rollouts, records.pairs, page.pair_types, page.confidence),
-        training=training_section(page.train, read_training_steps(Path("plots/train.csv"))),
+        training=training_section(
+            page.train,
+            read_steps(Path("plots/train.csv"), TrainingStep, "train"),
+            read_steps(Path("plots/base.csv"), SftStep, "base"),
+        ),
         evidence=evidence_section(read_metrics(Path("evidence/evidence.json"), Evidence)),
         foot=make_foot(profile),
     )

@@ -17,7 +17,7 @@ from transformers import (
 )
 
 from src.core.limits import told_when_exhausted
-from src.models.base_metrics import SftMetrics
+from src.models.base_metrics import SftRun, sft_run
 from src.models.precision import computes_in_bfloat16
 from src.regime_w.questions import Question, between
 from src.training.callbacks import CHECKPOINT_STEPS, equip, newest_checkpoint
@@ -26,8 +26,8 @@ from src.training.few_shapes import SCORED_STEP, rounded_up
 from src.training.muon import MuonAndAdamW
 from src.training.samplers import LengthGroups
 from src.training.sandbox_settings import SandboxModelSettings
+from src.training.sft_logs import sft_steps
 from src.training.tokenizer import IGNORED, EncodedExample, encode_examples, train_tokenizer
-from src.training.trainer_logs import logged_losses
 
 WARMUP_STEPS = 50
 MAX_POSITIONS = 512  # tokens of the longest text that the model can read
@@ -115,11 +115,10 @@ class CompletionTrainer(Trainer):
 
 def train_sandbox_model(
     questions: Sequence[Question], settings: SandboxModelSettings, seed: int, folder: Path, work: Path
-) -> SftMetrics:
+) -> SftRun:
     """Train tokenizer and model on the questions from index `first_question` on and save both to `folder`.
 
-    work     keeps the checkpoints; training goes on from the last intact one that is there
-    returns  the loss of the first step, and the mean of the last ten
+    work  keeps the checkpoints; training goes on from the last intact one that is there
 
     ValueError for a question without retellings.
     """
@@ -135,8 +134,7 @@ def train_sandbox_model(
         trainer.train(resume_from_checkpoint=newest_checkpoint(work))
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-    losses = logged_losses(trainer.state.log_history)
-    return SftMetrics(examples=len(examples), steps=trainer.state.global_step, first_loss=losses[0], last_loss=losses[-1])
+    return sft_run(len(examples), sft_steps(trainer.state.log_history))
 
 
 def _tokenizer_texts(questions: Sequence[Question]) -> list[str]:
@@ -169,8 +167,7 @@ def _build_trainer(
             bf16=computes_in_bfloat16(),
             use_cpu=not torch.cuda.is_available(),
             remove_unused_columns=False,
-            logging_steps=10,
-            logging_first_step=True,
+            logging_steps=1,
             save_strategy="steps",
             save_steps=CHECKPOINT_STEPS,
             report_to=[],

@@ -15,7 +15,7 @@ from trl import SFTConfig, SFTTrainer
 
 from src.core.errors import InputError
 from src.core.limits import told_when_exhausted
-from src.models.base_metrics import SftMetrics, SftPreflight
+from src.models.base_metrics import SftPreflight, SftRun, sft_run
 from src.models.checkpoints import own_checkpoint, read_model, read_tokenizer
 from src.models.precision import DTYPES, passes_in_bfloat16
 from src.models.templates import wrap_prompt
@@ -24,11 +24,11 @@ from src.training.callbacks import CHECKPOINT_STEPS, equip, newest_checkpoint
 from src.training.lora import lora_config, save_adapter
 from src.training.sft_api import first_loss, longest_loss
 from src.training.sft_examples import SftExample, build_sft_examples
+from src.training.sft_logs import sft_steps
 from src.training.sft_settings import SftSettings
 from src.training.shared_texts import share_texts
 from src.training.token_checks import EncodedText, check_max_length, check_truncation, encode_text
 from src.training.trainer_checks import count_trainable, gradient_norm, is_worse_than_guessing, try_pass
-from src.training.trainer_logs import logged_losses
 
 WARMUP_SHARE = 0.05  # of the steps, over which the learning rate rises from 0
 
@@ -42,9 +42,7 @@ class Examples:
     longest: int
 
 
-def fine_tune(
-    questions: Sequence[Question], settings: SftSettings, seed: int, plain: Path, tuned: Path, work: Path
-) -> SftMetrics:
+def fine_tune(questions: Sequence[Question], settings: SftSettings, seed: int, plain: Path, tuned: Path, work: Path) -> SftRun:
     """Fine-tune the model of the folder `plain`, and save what was learned to the folder `tuned`.
 
     questions  those that are learned from
@@ -67,14 +65,7 @@ def fine_tune(
     else:
         trainer.model.save_pretrained(tuned)
         tokenizer.save_pretrained(tuned)
-    losses = logged_losses(trainer.state.log_history)
-    return SftMetrics(
-        examples=len(examples.texts),
-        steps=trainer.state.global_step,
-        first_loss=losses[0],
-        last_loss=losses[-1],
-        preflight=preflight,
-    )
+    return sft_run(len(examples.texts), sft_steps(trainer.state.log_history), preflight)
 
 
 # --- examples ---
@@ -154,8 +145,7 @@ def _arguments(examples: int, settings: SftSettings, seed: int, work: Path) -> S
         gradient_checkpointing=settings.gradient_checkpointing,
         use_cpu=not torch.cuda.is_available(),
         dataloader_pin_memory=torch.cuda.is_available(),
-        logging_steps=10,
-        logging_first_step=True,
+        logging_steps=1,
         save_strategy="steps",
         save_steps=CHECKPOINT_STEPS,
         report_to=[],

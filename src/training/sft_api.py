@@ -8,20 +8,17 @@ from collections.abc import Iterable
 import torch
 from trl import SFTTrainer
 
+from src.training.trainer_checks import longest_rows, rows_a_pass
+
 
 def first_loss(trainer: SFTTrainer) -> torch.Tensor:
     """The loss over the first texts of the dataset, in nats a token, with its graph; the trainer's records of it are emptied."""
-    return _loss(trainer, range(_texts_a_pass(trainer)))
+    return _loss(trainer, range(rows_a_pass(trainer)))
 
 
 def longest_loss(trainer: SFTTrainer) -> torch.Tensor:
     """`first_loss` over the longest texts, as many as go through the model together."""
-    lengths = list(map(len, trainer.train_dataset["input_ids"]))
-    return _loss(trainer, sorted(range(len(lengths)), key=lambda place: lengths[place])[-_texts_a_pass(trainer) :])
-
-
-def _texts_a_pass(trainer: SFTTrainer) -> int:
-    return min(trainer.args.per_device_train_batch_size, len(trainer.train_dataset))
+    return _loss(trainer, longest_rows(trainer, list(map(len, trainer.train_dataset["input_ids"]))))
 
 
 def _loss(trainer: SFTTrainer, places: Iterable[int]) -> torch.Tensor:

@@ -4,7 +4,7 @@ Every check stops the run with its cause.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from transformers import PreTrainedTokenizerBase, Trainer
@@ -31,6 +31,16 @@ def gradient_norm(model: torch.nn.Module, loss: torch.Tensor) -> float:
     if not (math.isfinite(norm) and norm > 0):
         raise InputError(f"the gradient norm of the first batch is {norm}: the loss does not reach the weights that are trained")
     return norm
+
+
+def rows_a_pass(trainer: Trainer) -> int:
+    """How many rows of the dataset go through the model together."""
+    return min(trainer.args.per_device_train_batch_size, len(trainer.train_dataset))
+
+
+def longest_rows(trainer: Trainer, lengths: Sequence[int]) -> Sequence[int]:
+    """The places of the longest rows of the dataset, as many as go through the model together; `lengths` are those of all."""
+    return sorted(range(len(lengths)), key=lambda place: lengths[place])[-rows_a_pass(trainer) :]
 
 
 def try_pass(trainer: Trainer, loss_of: Callable[[], torch.Tensor]) -> None:

@@ -21,11 +21,6 @@ def is_of_step(row: Mapping[str, float]) -> bool:
     return LOSS in row
 
 
-def logged_losses(history: LogHistory) -> list[float]:
-    """The loss of each row of steps, a mean over the steps since the row before."""
-    return [row[LOSS] for row in history if is_of_step(row)]
-
-
 def logged_chosen_logps(history: LogHistory) -> list[float]:
     """The mean log-probability of the chosen texts, in nats, of each row of steps; empty where nothing is preferred."""
     return [row[LOGP_CHOSEN] for row in history if LOGP_CHOSEN in row]

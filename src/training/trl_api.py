@@ -17,6 +17,7 @@ from src.training.dpo_settings import GroupBy
 from src.training.reference import ScoredText, reference_log_probs, rows_of
 from src.training.samplers import LengthGroups, PromptGroups
 from src.training.shared_texts import share_texts
+from src.training.trainer_checks import longest_rows, rows_a_pass
 from src.training.trainer_logs import LOGP_CHOSEN, REWARD_CHOSEN, REWARD_REJECTED
 
 PROMPT, PROMPT_IDS = "prompt", "prompt_ids"  # columns of the dataset that DPOTrainer makes of ours
@@ -92,7 +93,7 @@ class FirstBatch:
 
 def first_batch(trainer: DPOTrainer) -> FirstBatch:
     """Run the first pairs as a step of training would, without a step; the trainer's own records of it are emptied."""
-    count = _pairs_a_pass(trainer)
+    count = rows_a_pass(trainer)
     loss, batch = _pass(trainer, range(count))
     logged = trainer._metrics["train"]
     chosen_logp = logged[LOGP_CHOSEN][-1]  # of a text, mean over the pairs
@@ -104,15 +105,9 @@ def first_batch(trainer: DPOTrainer) -> FirstBatch:
 
 def longest_loss(trainer: DPOTrainer) -> torch.Tensor:
     """The loss of the longest pairs, as many as go through the model together, with its graph; no record of it is left."""
-    lengths = list(trainer.train_dataset[LENGTH])
-    longest = sorted(range(len(lengths)), key=lambda place: lengths[place])[-_pairs_a_pass(trainer) :]
-    loss, _ = _pass(trainer, longest)
+    loss, _ = _pass(trainer, longest_rows(trainer, list(trainer.train_dataset[LENGTH])))
     trainer._metrics["train"].clear()
     return loss
-
-
-def _pairs_a_pass(trainer: DPOTrainer) -> int:
-    return min(trainer.args.per_device_train_batch_size, len(trainer.train_dataset))
 
 
 def _pass(trainer: DPOTrainer, places: Iterable[int]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:

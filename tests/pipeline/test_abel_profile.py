@@ -111,6 +111,11 @@ def test_the_base_is_bfloat16_safetensors_with_its_tokens_described(reproduced):
     assert metrics["tokens"]["eos"]["id"] is not None and metrics["adapter"].endswith("sft")
 
 
+def test_a_base_that_is_only_fetched_has_no_steps(reproduced):
+    assert (reproduced / "plots/base.csv").read_text() == "step,loss,gradient_norm,learning_rate\n"
+    assert "How the base learned" not in (reproduced / "report.html").read_text()
+
+
 def test_the_adapter_was_trained_by_two_processes(reproduced):
     metrics = read(reproduced, "metrics/train.json")
     assert metrics["trained"] and metrics["gradient_norm"]["min"] > 0

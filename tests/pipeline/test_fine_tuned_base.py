@@ -111,6 +111,8 @@ def test_the_base_learned_and_the_run_ends_in_a_verdict(reproduced):
     training = read(reproduced, "metrics/base.json")["training"]
     assert (training["examples"], training["steps"]) == (1200, 75)
     assert training["last_loss"] < 0.95 * training["preflight"]["loss_at_step_0"]
+    columns, *steps = (reproduced / "plots/base.csv").read_text().splitlines()
+    assert columns == "step,loss,gradient_norm,learning_rate" and len(steps) == 75
     assert read(reproduced, "metrics/verdict.json")["questions"] == 30
     assert read(reproduced, "metrics/baseline.json")["accuracy"] > 0
 

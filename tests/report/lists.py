@@ -22,7 +22,7 @@ from src.report.signal_section import signal_section
 from src.report.training_section import training_section
 from tests.regime_w.builders import NO_EVIDENCE
 from tests.report.pages import page
-from tests.report.sections import metrics_of, training_step
+from tests.report.sections import metrics_of, sft_step, training_step
 
 GOLD = PrefsSettings("gold", "canonical", "reward", "hash", 18, 4, 0.01)
 
@@ -57,7 +57,7 @@ def sections() -> Sections:
     shown = page()
     return Sections(
         signals=signal_section(lists.rollouts, shown.rollouts, lists.pairs, shown.pair_types, shown.confidence),
-        training=training_section(metrics_of(steps), steps),
+        training=training_section(metrics_of(steps), steps, [sft_step(step) for step in range(1, 31)]),
         evidence=evidence_section(NO_EVIDENCE),
         foot=Foot(
             "0123456789ab", "make repro", "sandbox", "seed: 0\n", "data:\n", versions_table({"trl": "1.16.0"}), "a processor"

@@ -12,6 +12,7 @@ from src.regime_w.pair_metrics import PairTally, PairTypes
 from src.regime_w.preferences import Pair
 from src.regime_w.rollout_metrics import RolloutMetrics, RolloutTally
 from src.regime_w.scoring import Rollout
+from src.regime_w.sft_steps import SftStep
 from src.regime_w.training_metrics import Preflight, TrainingStep, TrainMetrics, training_metrics
 from src.report.rendering import template
 from src.report.signal_section import SignalSection, signal_section
@@ -103,7 +104,12 @@ def metrics_of(steps: Sequence[TrainingStep]) -> TrainMetrics:
     return training_metrics(steps, Preflight(0.0, 201, 188416))
 
 
-def csv_of(path: Path, steps: Sequence[TrainingStep]) -> Path:
-    """plots/train.csv as stage train writes it."""
-    write_csv(path, [item.name for item in fields(TrainingStep)], [astuple(step) for step in steps])
+def sft_step(step: int) -> SftStep:
+    """Step 1, 2, … of a base whose loss falls by a tenth a step from 4."""
+    return SftStep(step, 4.0 - step / 10, 0.5, 1e-3)
+
+
+def csv_of(path: Path, wanted: type[TrainingStep | SftStep], steps: Sequence[TrainingStep | SftStep]) -> Path:
+    """plots/train.csv or plots/base.csv as its stage writes it."""
+    write_csv(path, [item.name for item in fields(wanted)], [astuple(step) for step in steps])
     return path

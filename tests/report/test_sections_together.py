@@ -6,7 +6,7 @@ import pytest
 
 from src.report.training_section import training_section
 from tests.report import test_evidence_section, test_foot_section
-from tests.report.sections import filled, identifiers, metrics_of, signals, training_step
+from tests.report.sections import filled, identifiers, metrics_of, sft_step, signals, training_step
 
 STEPS = [training_step(step) for step in range(1, 31)]
 
@@ -15,7 +15,7 @@ STEPS = [training_step(step) for step in range(1, 31)]
 def together() -> str:
     sections = {
         "signals": signals(),
-        "training": training_section(metrics_of(STEPS), STEPS),
+        "training": training_section(metrics_of(STEPS), STEPS, [sft_step(1)]),
         "evidence": test_evidence_section.section(),
         "foot": test_foot_section.made(),
     }

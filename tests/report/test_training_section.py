@@ -6,17 +6,18 @@ from math import log
 import pytest
 
 from src.core.errors import InputError
-from src.regime_w.training_metrics import TrainMetrics
-from src.report.training_section import CHOSEN_FALL, TrainingSection, read_training_steps, training_section
+from src.regime_w.sft_steps import SftStep
+from src.regime_w.training_metrics import TrainingStep, TrainMetrics
+from src.report.training_section import CHOSEN_FALL, TrainingSection, read_steps, training_section
 from src.stages.train import MAX_CHOSEN_FALL
-from tests.report.sections import HOSTILE, csv_of, filled, labels, metrics_of, training_step, words
+from tests.report.sections import HOSTILE, csv_of, filled, labels, metrics_of, sft_step, training_step, words
 
 STEPS = [training_step(step) for step in range(1, 31)]
 UNTRAINED = TrainMetrics(trained=False, steps=0, reason=f"3 preference pairs: nothing to learn from {HOSTILE}")
 
 
 def section_of(steps) -> TrainingSection:
-    return training_section(metrics_of(steps), steps)
+    return training_section(metrics_of(steps), steps, ())
 
 
 @pytest.fixture(scope="module")
@@ -81,24 +82,33 @@ def test_one_step_is_enough():
 
 
 def test_what_was_not_trained_has_its_reason_and_no_curve():
-    section = training_section(UNTRAINED, ())
+    section = training_section(UNTRAINED, (), ())
     assert section.curves is None
     text = filled("training", section)
     assert "<svg" not in text and "<script" not in text
     assert f"Nothing was trained: {UNTRAINED.reason}" in words(text)
 
 
+def test_how_the_base_learned_stands_below_where_it_learned_here(section):
+    assert section.base is None and "How the base learned" not in words(filled("training", section))
+    learned = training_section(UNTRAINED, (), [sft_step(step) for step in range(1, 31)])
+    assert (learned.base.steps, learned.base.window) == (30, 3)
+    assert {"step (count)", "loss (nats a token)", "steps", "mean of 3"} <= set(labels(learned.base.loss.svg))
+    assert learned.base.loss.table.rows[0] == ("1–3", "3.700", "3.800", "3.900")
+    assert "How the base learned 30 steps of supervised training" in words(filled("training", learned))
+
+
 def test_metrics_and_steps_of_two_runs_are_refused():
     with pytest.raises(InputError, match="counts 30 steps and plots/train.csv has 29.*dvc repro train"):
-        training_section(metrics_of(STEPS), STEPS[1:])
+        training_section(metrics_of(STEPS), STEPS[1:], ())
 
 
 # --- the file ---
 
 
 def test_steps_are_read_as_they_were_written(tmp_path):
-    assert read_training_steps(csv_of(tmp_path / "train.csv", STEPS)) == tuple(STEPS)
-    assert read_training_steps(csv_of(tmp_path / "none.csv", [])) == ()
+    assert read_steps(csv_of(tmp_path / "train.csv", TrainingStep, STEPS), TrainingStep, "train") == tuple(STEPS)
+    assert read_steps(csv_of(tmp_path / "none.csv", TrainingStep, []), TrainingStep, "train") == ()
 
 
 @pytest.mark.parametrize(
@@ -112,17 +122,24 @@ def test_steps_are_read_as_they_were_written(tmp_path):
     ],
 )
 def test_a_broken_row_is_an_error_with_its_place(tmp_path, change, told):
-    path = csv_of(tmp_path / "train.csv", STEPS[:1])
+    path = csv_of(tmp_path / "train.csv", TrainingStep, STEPS[:1])
     path.write_text(path.read_text().replace(*change, 1))
     with pytest.raises(InputError) as raised:
-        read_training_steps(path)
+        read_steps(path, TrainingStep, "train")
     assert told in str(raised.value) and "dvc repro train" in str(raised.value)
+
+
+def test_a_broken_row_of_the_base_names_its_stage(tmp_path):
+    path = csv_of(tmp_path / "base.csv", SftStep, [sft_step(1)])
+    path.write_text(path.read_text().replace("3.9", "-3.9"))
+    with pytest.raises(InputError, match="base.csv:2: column 'loss' is -3.9.*dvc repro base"):
+        read_steps(path, SftStep, "base")
 
 
 def test_another_loss_than_dpos_own_begins_elsewhere_and_has_no_band():
     metrics = metrics_of(STEPS)
     ipo = replace(metrics, preflight=replace(metrics.preflight, loss_at_step_0=25.0))
-    section = training_section(ipo, STEPS)
+    section = training_section(ipo, STEPS, ())
     assert {"before step 1", "steps"} <= set(labels(section.curves.loss.svg)) and "ln 2" not in labels(section.curves.loss.svg)
     assert "guide" not in labels(section.curves.loss.svg)
     assert "It begins at 25.000, where policy and reference are the same (this run’s loss is not" in words(

@@ -11,8 +11,9 @@ import pytest
 from src.core.records import write_metrics, write_records
 from src.regime_w.arms import ARM_NAMES
 from src.regime_w.questions import Question
+from src.regime_w.sft_steps import SftStep
 from src.regime_w.texts import PolicyText, Trajectory
-from src.regime_w.training_metrics import TrainMetrics
+from src.regime_w.training_metrics import TrainingStep, TrainMetrics
 from tests.profiles import profile_text
 from tests.regime_w.builders import NO_EVIDENCE, sampled_texts
 from tests.report.sections import csv_of
@@ -45,7 +46,8 @@ def folder(tmp_path: Path) -> Path:
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / ".dvc").mkdir()
     write_metrics(tmp_path / "metrics/train.json", TrainMetrics(trained=False, steps=0, reason="no pairs"))
-    csv_of(tmp_path / "plots/train.csv", ())
+    csv_of(tmp_path / "plots/train.csv", TrainingStep, ())
+    csv_of(tmp_path / "plots/base.csv", SftStep, ())
     write_metrics(tmp_path / "evidence/evidence.json", NO_EVIDENCE)
     return tmp_path
 

@@ -16,6 +16,8 @@ from src.regime_w.criteria import CriteriaMetrics, CriteriaSettings, judge
 from src.regime_w.evaluation import Evaluation
 from src.regime_w.preferences import Pair
 from src.regime_w.scoring import Rollout
+from src.regime_w.sft_steps import SftStep
+from src.regime_w.training_metrics import TrainingStep
 from src.report import html_page
 from src.report.page import render
 from src.stages import report
@@ -23,7 +25,7 @@ from src.stages.report import Headline
 from tests.regime_w.builders import NO_EVIDENCE
 from tests.report.lists import STRIPS, asked, records, sections
 from tests.report.pages import BASELINE, COHERENCE, page
-from tests.report.sections import csv_of, training_step
+from tests.report.sections import csv_of, sft_step, training_step
 from tests.stages.small_run import PARAMS, run
 
 METRICS = {
@@ -54,7 +56,8 @@ def run_report(folder: Path, monkeypatch: pytest.MonkeyPatch, **params) -> str:
     write_records(folder / "outputs/coherence_eval.jsonl", Evaluation, [each.coherence for each in LISTS.questions])
     write_records(folder / "data/regime_w_rollouts.jsonl", Rollout, LISTS.rollouts)
     write_records(folder / "data/coherence_preferences.jsonl", Pair, LISTS.pairs)
-    csv_of(folder / "plots/train.csv", STEPS)
+    csv_of(folder / "plots/train.csv", TrainingStep, STEPS)
+    csv_of(folder / "plots/base.csv", SftStep, [sft_step(1)])
     write_metrics(folder / "evidence/evidence.json", NO_EVIDENCE)
     write_text(folder / "versions.yaml", 'jinja2: "3.1.6"\n')
     for profile in ("small", "large"):

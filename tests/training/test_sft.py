@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from src.core.errors import InputError
 from src.core.params import from_value
-from src.models.base_metrics import SftMetrics
+from src.models.base_metrics import SftRun
 from src.models.encoding import encode_prompt
 from src.models.templates import wrap_prompt
 from src.regime_w.arms import build_all_arms, build_prompt
@@ -167,8 +168,11 @@ def test_the_longest_texts_go_through_the_model_before_the_first_step(questions,
 @pytest.mark.parametrize("lora", [SETTINGS.lora, None], ids=["lora", "all weights"])
 def test_the_loss_falls_and_the_figures_before_the_first_step_are_kept(questions, plain, tmp_path, lora):
     settings = replace(SETTINGS, lora=lora, num_train_epochs=8, learning_rate=3e-2 if lora else 5e-3)
-    metrics = fine_tune(questions[:20], settings, 0, plain, tmp_path / "tuned", tmp_path / "work")
+    run = fine_tune(questions[:20], settings, 0, plain, tmp_path / "tuned", tmp_path / "work")
+    metrics, losses = run.metrics, [step.loss for step in run.steps]
     assert (metrics.examples, metrics.steps) == (160, 20)
+    assert [step.step for step in run.steps] == list(range(1, 21))
+    assert (metrics.first_loss, metrics.last_loss) == (losses[0], pytest.approx(fmean(losses[10:])))
     assert metrics.last_loss < 0.9 * metrics.first_loss
     assert metrics.preflight.truncated_share == 0 and metrics.preflight.first_gradient_norm > 0
     assert metrics.preflight.loss_at_step_0 == pytest.approx(metrics.first_loss, rel=0.1)
@@ -187,7 +191,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(questions, plain, tmp_
     straight = stopping(sft, train("straight"), [])
     stopped = stopping(sft, train("stopped"), [13])
     assert "goes on from step 10" in capsys.readouterr().out
-    assert stopped == straight and isinstance(straight, SftMetrics)
+    assert stopped == straight and isinstance(straight, SftRun)
     for file in sorted((tmp_path / "straight").iterdir()):
         assert file.read_bytes() == (tmp_path / "stopped" / file.name).read_bytes(), file.name
 
