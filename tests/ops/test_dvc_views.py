@@ -18,6 +18,7 @@ from tests.report.browser import find_browser
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("dvc.yaml", "params.yaml", "profiles", "plots", "metrics", ".dvc/config", ".dvc/plots")
+CHARTS = 7  # on the page of plots
 SCREEN = 120  # columns
 # The figures that Git keeps.
 FLAT = [f"metrics/{name}.json" for name in ("baseline", "coherence", "criteria", "eval", "prefs", "verdict")]
@@ -99,7 +100,7 @@ def axis_titles(spec: Any) -> Iterator[str]:
 @pytest.mark.slow
 def test_each_chart_has_a_title_and_axes_with_units(html: Path):
     charts = specs(html)
-    assert len(charts) == 6
+    assert len(charts) == CHARTS
     for name, spec in charts.items():
         title = spec["title"] if isinstance(spec["title"], str) else spec["title"]["text"]
         assert " " in title and "/" not in title, f"{name} is titled {title!r}"
@@ -130,11 +131,11 @@ def test_a_browser_draws_every_chart_without_a_network(html: Path):
         shown.on("pageerror", lambda error: faults.append(str(error)))
         shown.route("**/*", only_files)
         shown.goto(html.as_uri())
-        shown.wait_for_function("document.querySelectorAll('.vega-embed svg.marks').length === 6")
+        shown.wait_for_function(f"document.querySelectorAll('.vega-embed svg.marks').length === {CHARTS}")
         drawn = shown.evaluate(DRAWN)
         browser.close()
     assert (asked, faults) == ([], [])
-    assert len(drawn) == 6 and all(100 < width < 400 for width in drawn), drawn
+    assert len(drawn) == CHARTS and all(100 < width < 400 for width in drawn), drawn
 
 
 @pytest.mark.slow
@@ -158,6 +159,6 @@ def test_every_plot_of_a_stage_says_how_it_is_drawn():
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     plots = [plot for stage in stages.values() for plot in stage.get("do", stage).get("plots", ())]
     drawn = [(path, options) for plot in plots for path, options in plot.items() if path.endswith(".csv")]
-    assert len(drawn) == 3
+    assert len(drawn) == 4
     for path, options in drawn:
         assert {"template", "x", "y", "title", "x_label", "y_label"} <= options.keys(), path
