@@ -6,7 +6,7 @@ Bands are those by which the project itself stops or warns, and the deployment g
 import csv
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import log
 from pathlib import Path
 from statistics import fmean
@@ -100,6 +100,10 @@ def read_steps(path: Path, wanted: type[S], stage: str) -> tuple[S, ...]:
             told = "; ".join(f"column {fault.path!r} {fault.words}" for fault in faults.faults[:3])
             raise InputError(f"{path}:{reader.line_num}: {told}; run `dvc repro {stage}`") from faults
         steps.append(step)
+    columns = [item.name for item in fields(wanted)]
+    if not steps and reader.fieldnames != columns:  # with rows, the first of them would have told
+        found = ", ".join(reader.fieldnames or ()) or "none"
+        raise InputError(f"{path}: it has the columns {found} in the place of {', '.join(columns)}; run `dvc repro {stage}`")
     return tuple(steps)
 
 
