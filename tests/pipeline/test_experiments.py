@@ -87,8 +87,8 @@ def test_a_grid_of_six_with_two_workers(reproduced, run):
     grid = ["-S", "profiles/tiny.yaml:train.dpo.learning_rate=choice(1e-3,1e-2)", "-S", "scoring.weights.cf=choice(0.2,0.4,0.6)"]
     run(reproduced, "dvc", "exp", "run", "--queue", "-n", "grid", *grid)
     run(reproduced, "dvc", "queue", "start", "-j", "2")
-    wait_for_queue(reproduced, run)
     names = [f"grid-{number}" for number in range(1, 7)]
+    wait_for_queue(reproduced, run, *names)
     status = run(reproduced, "dvc", "queue", "status").stdout
     assert re.findall(r"(grid-\d)\s.*\sSuccess", status) == names
     for name in names:
@@ -103,13 +103,15 @@ def test_a_grid_of_six_with_two_workers(reproduced, run):
     assert sorted(seen) == [(rate, weight) for rate in (1e-3, 1e-2) for weight in (0.2, 0.4, 0.6)]
 
 
-def wait_for_queue(repository: Path, run) -> None:
+def wait_for_queue(repository: Path, run, *names: str) -> None:
+    """Wait until each of these experiments has ended: on its way from the queue to a worker DVC shows none of it."""
     for _ in range(600):
         status = run(repository, "dvc", "queue", "status", check=False)
         # DVC's tasks write the file of their state in place, and for a moment it is empty.
         asked_while_written = "Expecting value: line 1 column 1" in status.stderr
         assert not status.returncode or asked_while_written, status.stderr
-        if not asked_while_written and not re.search(r"\s(Queued|Running)\s*$", status.stdout, re.MULTILINE):
+        ended = re.findall(r"^\S+\s+(\S+)\s.*\s(?:Success|Failed)\s*$", status.stdout, re.MULTILINE)
+        if set(names) <= set(ended):
             return
         time.sleep(1)
     raise AssertionError("the queue did not end in ten minutes")
@@ -122,7 +124,7 @@ def test_an_experiment_in_a_folder_of_its_own_runs_the_code_it_was_queued_with(r
     run(reproduced, "dvc", "exp", "run", "--queue", "-n", "code")
     stage.write_text(code)
     run(reproduced, "dvc", "queue", "start")
-    wait_for_queue(reproduced, run)
+    wait_for_queue(reproduced, run, "code")
     log = run(reproduced, "dvc", "queue", "logs", "code").stdout
     assert stages_run(log) == {"report"} and "the code of the experiment" in log
 
