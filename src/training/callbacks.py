@@ -15,8 +15,7 @@ from src.core.progress import Progress, say, stage_name
 from src.core.unchanged import check_unchanged
 from src.training.trainer_logs import GRADIENT_NORM, LOSS, is_of_step, logged_chosen_logps
 
-# Steps between checkpoints: under a minute of the sandbox, some minutes of a large model, and a save takes a second. A multiple
-# of the steps between logs, because a loss that is not yet logged is in no checkpoint.
+# Steps between checkpoints: under a minute of the sandbox, some minutes of a large model, and a save takes a second.
 CHECKPOINT_STEPS = 50
 # Steps in a row without a gradient before the run is given up; one alone may be a batch of pairs that are all settled.
 MAX_STEPS_WITHOUT_GRADIENT = 3
