@@ -159,6 +159,20 @@ def some(files: Sequence[str]) -> str:
 # --- repairs ---
 
 
+def read_anew(root: Path) -> None:
+    """Make Git tell changes of the files that DVC moved by content, in the place of size and time.
+
+    DVC writes such a file twice within one second and Git's index after it: to Git a change of like size is none then, and
+    `git stash push` would leave it where it is in the way of the work that comes back.
+    """
+    moved = stashes_of_dvc(root)
+    if merged := resolve(root, f"{EXECUTED}/EXEC_MERGE"):
+        moved.append(read_stash(root, merged))
+    if files := {path for stash in moved for path in compare(root, stash).files}:
+        entries = git(root, "--literal-pathspecs", "ls-files", "--stage", "-z", "--", *sorted(files))
+        git(root, "update-index", "-z", "--index-info", read=entries)  # an entry that is given so has no time
+
+
 def remove_arguments(root: Path) -> Iterator[str]:
     """Take the file of arguments out of Git's index and away: it would be committed with the user's next commit."""
     staged = git(root, "ls-files", "--", ARGUMENTS)
@@ -285,7 +299,7 @@ def repair_experiments(root: Path) -> Iterator[str]:
     if resolve(root, "HEAD") is None:
         return
     yield from remove_arguments(root)
-    stashes_of_dvc(root)  # noted before what tells of them is removed
+    read_anew(root)  # which notes what is of DVC, before what tells of it is removed
     yield from rescue_moved_work(root)
     yield from forget_waiting(root)
     yield from reattach_head(root)

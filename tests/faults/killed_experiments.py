@@ -1,8 +1,10 @@
 """Uncommitted work of a user, an experiment that is killed over it, and what `make repair` says then."""
 
+import os
 import re
 import shlex
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +31,21 @@ def work(repository: Path) -> dict[str, str | None]:
     files = ("notes.txt", "deleted.txt", "staged.txt", "number", "untracked.txt")
     found = {name: (repository / name).read_text() if (repository / name).exists() else None for name in files}
     return found | {"params.yaml": "".join(re.findall("theirs: .*", (repository / "params.yaml").read_text()))}
+
+
+def hide(repository: Path, run: Run, name: str) -> None:
+    """Give a file the time that Git's index knows of it, in seconds, and the index a later one: to Git it is unchanged then.
+
+    A second that ends between DVC's writing of the two does the same, but for the node, which Git is told to ignore here.
+    """
+    run(repository, "git", "config", "core.checkStat", "minimal")
+    run(repository, "git", "config", "core.trustctime", "false")
+    entry = run(repository, "git", "ls-files", "--debug", "--", name).stdout
+    second = int(re.search(r"mtime: (\d+):", entry)[1])
+    os.utime(repository / name, (second, second))
+    time.sleep(max(0.0, second + 1 - time.time()))  # a Git that writes the index within that second would doubt the entry
+    os.utime(repository / ".git/index", (second + 1, second + 1))
+    assert run(repository, "git", "diff", "--name-only", "--", name).stdout == ""
 
 
 def commands(printed: str) -> list[str]:

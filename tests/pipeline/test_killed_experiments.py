@@ -13,7 +13,7 @@ import pytest
 
 from tests.faults.campaign import Campaign
 from tests.faults.experiment_kills import kill_experiments
-from tests.faults.killed_experiments import detached, edit, follow, left_of_experiments, work
+from tests.faults.killed_experiments import detached, edit, follow, hide, left_of_experiments, work
 from tests.pipeline.conftest import ROOT
 
 pytestmark = pytest.mark.slow
@@ -123,6 +123,18 @@ def test_every_edit_comes_back_by_the_printed_command(repository, run, repair, k
     assert own.strip()[:10] not in printed
     run(repository, "dvc", "exp", "run", "--force", "--name", "killed", "-S", "ours=5")
     assert work(repository) == before
+
+
+# DVC has the work in the tree and in a stash, with an index that it has written since; and at last in the tree alone.
+@pytest.mark.parametrize("step", ["after pygit2._stash_apply", "after dulwich.add", "before dulwich.add ['/"])
+def test_an_edit_of_the_same_length_in_the_same_second_comes_back_and_git_shows_it(repository, run, repair, kill_at, step):
+    before = work(repository)
+    kill_at("", step)
+    hide(repository, run, "number")
+    _, printed = repair(repository)
+    assert follow(repository, run, printed) == [], printed
+    assert work(repository) == before, printed
+    assert run(repository, "git", "diff", "HEAD", "--name-only", "--", "number").stdout == "number\n"
 
 
 def test_a_stash_of_the_users_is_never_taken_for_one_of_dvc(repository, run, repair, kill_at):
