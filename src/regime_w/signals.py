@@ -33,7 +33,7 @@ Over = Literal["all questions", "unanimous questions", "within a question"]
 
 RESAMPLES = 1000
 BATCH = 128  # questions whose trajectories are compared at once; few enough for the cache of a processor
-MAX_DRAWN = 1 << 17  # counts that are drawn at once, 8 bytes each, where one resample has no more
+MAX_DRAWN = 1 << 17  # counts drawn at once, 8 bytes each: so memory does not grow with RESAMPLES; one resample may have more
 
 Counts: TypeAlias = NDArray[np.int64]
 

@@ -85,11 +85,12 @@ class TrainingSection:
     chosen_fall_limit: float = CHOSEN_FALL
 
 
-def read_steps(path: Path, wanted: type[S], stage: str) -> tuple[S, ...]:
-    """The rows of a file of steps, none where nothing was trained; `stage` writes it.
+def read_steps(stage: str, wanted: type[S], counted: int) -> tuple[S, ...]:
+    """The rows of a stage's plots/<stage>.csv: as many as its metrics count, none where nothing was trained.
 
-    InputError, with file and line, for what is no such row.
+    InputError, with file and line, for what is no such row, and where file and metrics are not of one run.
     """
+    path = Path(f"plots/{stage}.csv")
     lines = [line.decode(errors="replace") for line in read_lines(path)]
     steps = []
     for row in (reader := csv.DictReader(lines)):
@@ -104,6 +105,11 @@ def read_steps(path: Path, wanted: type[S], stage: str) -> tuple[S, ...]:
     if not steps and reader.fieldnames != columns:  # with rows, the first of them would have told
         found = ", ".join(reader.fieldnames or ()) or "none"
         raise InputError(f"{path}: it has the columns {found} in the place of {', '.join(columns)}; run `dvc repro {stage}`")
+    if len(steps) != counted:
+        raise InputError(
+            f"metrics/{stage}.json counts {counted} steps and {path} has {len(steps)}: they are of two runs; "
+            f"run `dvc repro {stage}`"
+        )
     return tuple(steps)
 
 
@@ -116,15 +122,7 @@ def _number(text: Any) -> Any:
 
 
 def training_section(metrics: TrainMetrics, steps: Sequence[TrainingStep], base_steps: Sequence[SftStep]) -> TrainingSection:
-    """The section of metrics/train.json and of the rows of plots/train.csv and plots/base.csv.
-
-    InputError where the first two are not of one run.
-    """
-    if len(steps) != metrics.steps:
-        raise InputError(
-            f"metrics/train.json counts {metrics.steps} steps and plots/train.csv has {len(steps)}: they are of two runs; "
-            "run `dvc repro train`"
-        )
+    """The section of metrics/train.json and of the rows of plots/train.csv and plots/base.csv."""
     base = _base_curve(base_steps) if base_steps else None
     if not steps or metrics.epochs is None:
         return TrainingSection(metrics.reason or "no step was done", None, base)

@@ -23,6 +23,7 @@ from src.core.params import PARAMS, add_profile_argument, load_section, load_val
 from src.core.processor import processor_name
 from src.core.records import read_metrics, read_records, write_metrics
 from src.core.shapes import Count, NonNegative, Seed, Share
+from src.models.base_metrics import BaseMetrics
 from src.ops.git import last_change
 from src.regime_w.compare_settings import CompareSettings
 from src.regime_w.criteria import CriteriaSettings, criteria_metrics, judge
@@ -99,12 +100,13 @@ def read_lists(verdict: RunVerdict) -> Records:
 
 def make_sections(page: Page, records: Records, profile: Path) -> Sections:
     """What stands below the lists."""
+    learned = read_metrics(METRICS / "base.json", BaseMetrics).training
     return Sections(
         signals=signal_section(records.rollouts, page.rollouts, records.pairs, page.pair_types, page.confidence),
         training=training_section(
             page.train,
-            read_steps(Path("plots/train.csv"), TrainingStep, "train"),
-            read_steps(Path("plots/base.csv"), SftStep, "base"),
+            read_steps("train", TrainingStep, page.train.steps),
+            read_steps("base", SftStep, 0 if learned is None else learned.steps),
         ),
         evidence=evidence_section(read_metrics(Path("evidence/evidence.json"), Evidence)),
         foot=make_foot(profile),

@@ -124,7 +124,6 @@ def _arguments(settings: TrainingSettings, processes: int, work: Path) -> DPOCon
         use_cpu=not torch.cuda.is_available(),
         dataloader_pin_memory=torch.cuda.is_available(),
         logging_steps=1,
-        logging_first_step=True,
         remove_unused_columns=False,
         # What is shared out over processes would have to be gathered for every checkpoint: such a run starts anew.
         save_strategy="no" if train.sharding == "fsdp" else "steps",

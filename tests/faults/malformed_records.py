@@ -467,6 +467,7 @@ def plot_cases() -> Iterator[Case]:
     yield case("a text for a number", lambda rows: [*rows[:1], b"one" + rows[1][rows[1].index(b",") :], *rows[2:]], "'one'")
     yield case("a column less", lambda rows: [row.rpartition(b",")[0] + b"\n" for row in rows], "logp_rejected")
     path, again = "plots/base.csv", "dvc repro base"  # of a base that was fetched: it has no rows
+    yield case("a row more", lambda rows: [*rows, b"1,2,3,4\n"], "steps and plots/base.csv has")
     yield case("a text for a number", lambda rows: [*rows, b"one,2,3,4\n"], "'one'")
     yield case("a column less", lambda rows: [row.rpartition(b",")[0] + b"\n" for row in rows], "in the place of step, loss,")
     yield case("no columns", lambda rows: [], "it has the columns none")

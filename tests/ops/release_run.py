@@ -11,9 +11,9 @@ from typing import Any
 import yaml
 
 from src.core.records import write_metrics
-from src.models.base_metrics import BaseMetrics, SpecialTokens, Token
 from tests.profiles import profile_text
 from tests.report.pages import BASELINE, COHERENCE, PAIRS, TRAINED, VERDICT
+from tests.report.sections import base_of
 from tests.stages.small_run import PARAMS
 
 ROOT = Path(__file__).parents[2]
@@ -28,9 +28,8 @@ DPO = {
     "global_batch_size": 4,
 }
 LORA = {"r": 4, "lora_alpha": 8, "lora_dropout": 0.0}
-SPECIAL = SpecialTokens(bos=None, eos=Token("</s>", 2), pad=Token("<pad>", 0), bos_added=False, vocab_size=800)
 METRICS = {
-    "base": BaseMetrics(source="sandbox", parameters=1000, tokens=SPECIAL),
+    "base": base_of(()),
     "train": TRAINED,
     "prefs": PAIRS,
     "verdict": VERDICT,

@@ -7,6 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from src.core.files import write_csv
+from src.models.base_metrics import BaseMetrics, SpecialTokens, Token, sft_run
 from src.regime_w.arms import ARM_NAMES
 from src.regime_w.pair_metrics import PairTally, PairTypes
 from src.regime_w.preferences import Pair
@@ -107,6 +108,13 @@ def metrics_of(steps: Sequence[TrainingStep]) -> TrainMetrics:
 def sft_step(step: int) -> SftStep:
     """Step 1, 2, … of a base whose loss falls by a tenth a step from 4."""
     return SftStep(step, 4.0 - step / 10, 0.5, 1e-3)
+
+
+def base_of(steps: Sequence[SftStep]) -> BaseMetrics:
+    """A small base: one that learned by these steps, or without any one that was fetched."""
+    tokens = SpecialTokens(bos=None, eos=Token("</s>", 2), pad=Token("<pad>", 0), bos_added=False, vocab_size=800)
+    training = sft_run(len(steps), steps).metrics if steps else None
+    return BaseMetrics(source="sandbox", parameters=1000, tokens=tokens, training=training)
 
 
 def csv_of(path: Path, wanted: type[TrainingStep | SftStep], steps: Sequence[TrainingStep | SftStep]) -> Path:

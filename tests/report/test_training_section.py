@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from math import log
+from pathlib import Path
 
 import pytest
 
@@ -98,17 +99,27 @@ def test_how_the_base_learned_stands_below_where_it_learned_here(section):
     assert "How the base learned 30 steps of supervised training" in words(filled("training", learned))
 
 
-def test_metrics_and_steps_of_two_runs_are_refused():
-    with pytest.raises(InputError, match="counts 30 steps and plots/train.csv has 29.*dvc repro train"):
-        training_section(metrics_of(STEPS), STEPS[1:], ())
-
-
 # --- the file ---
 
 
-def test_steps_are_read_as_they_were_written(tmp_path):
-    assert read_steps(csv_of(tmp_path / "train.csv", TrainingStep, STEPS), TrainingStep, "train") == tuple(STEPS)
-    assert read_steps(csv_of(tmp_path / "none.csv", TrainingStep, []), TrainingStep, "train") == ()
+@pytest.fixture
+def plots(tmp_path, monkeypatch) -> Path:
+    """The folder of the files of steps, where they are looked for."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "plots"
+
+
+def test_steps_are_read_as_they_were_written(plots):
+    csv_of(plots / "train.csv", TrainingStep, STEPS)
+    csv_of(plots / "base.csv", SftStep, [])
+    assert read_steps("train", TrainingStep, 30) == tuple(STEPS)
+    assert read_steps("base", SftStep, 0) == ()
+
+
+def test_metrics_and_steps_of_two_runs_are_refused(plots):
+    csv_of(plots / "train.csv", TrainingStep, STEPS[1:])
+    with pytest.raises(InputError, match="train.json counts 30 steps and plots/train.csv has 29.*dvc repro train"):
+        read_steps("train", TrainingStep, 30)
 
 
 @pytest.mark.parametrize(
@@ -121,19 +132,19 @@ def test_steps_are_read_as_they_were_written(tmp_path):
         (("-21.0", "-21.0,7"), "train.csv:2: column 'None'"),
     ],
 )
-def test_a_broken_row_is_an_error_with_its_place(tmp_path, change, told):
-    path = csv_of(tmp_path / "train.csv", TrainingStep, STEPS[:1])
+def test_a_broken_row_is_an_error_with_its_place(plots, change, told):
+    path = csv_of(plots / "train.csv", TrainingStep, STEPS[:1])
     path.write_text(path.read_text().replace(*change, 1))
     with pytest.raises(InputError) as raised:
-        read_steps(path, TrainingStep, "train")
+        read_steps("train", TrainingStep, 1)
     assert told in str(raised.value) and "dvc repro train" in str(raised.value)
 
 
-def test_a_broken_row_of_the_base_names_its_stage(tmp_path):
-    path = csv_of(tmp_path / "base.csv", SftStep, [sft_step(1)])
+def test_a_broken_row_of_the_base_names_its_stage(plots):
+    path = csv_of(plots / "base.csv", SftStep, [sft_step(1)])
     path.write_text(path.read_text().replace("3.9", "-3.9"))
     with pytest.raises(InputError, match="base.csv:2: column 'loss' is -3.9.*dvc repro base"):
-        read_steps(path, SftStep, "base")
+        read_steps("base", SftStep, 1)
 
 
 def test_another_loss_than_dpos_own_begins_elsewhere_and_has_no_band():

@@ -16,7 +16,7 @@ from src.regime_w.texts import PolicyText, Trajectory
 from src.regime_w.training_metrics import TrainingStep, TrainMetrics
 from tests.profiles import profile_text
 from tests.regime_w.builders import NO_EVIDENCE, sampled_texts
-from tests.report.sections import csv_of
+from tests.report.sections import base_of, csv_of
 from tests.stages.small_run import QUESTIONS, trajectory
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +46,7 @@ def folder(tmp_path: Path) -> Path:
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / ".dvc").mkdir()
     write_metrics(tmp_path / "metrics/train.json", TrainMetrics(trained=False, steps=0, reason="no pairs"))
+    write_metrics(tmp_path / "metrics/base.json", base_of(()))
     csv_of(tmp_path / "plots/train.csv", TrainingStep, ())
     csv_of(tmp_path / "plots/base.csv", SftStep, ())
     write_metrics(tmp_path / "evidence/evidence.json", NO_EVIDENCE)

@@ -25,13 +25,14 @@ from src.stages.report import Headline
 from tests.regime_w.builders import NO_EVIDENCE
 from tests.report.lists import STRIPS, asked, records, sections
 from tests.report.pages import BASELINE, COHERENCE, page
-from tests.report.sections import csv_of, sft_step, training_step
+from tests.report.sections import base_of, csv_of, sft_step, training_step
 from tests.stages.small_run import PARAMS, run
 
 METRICS = {
     "rollouts": page().rollouts,
     "prefs": page().prefs,
     "pair_types": page().pair_types,
+    "base": base_of([sft_step(1)]),
     "train": page().train,
     "verdict": page().verdict,
     "baseline": BASELINE,
