@@ -163,7 +163,7 @@ def read_anew(root: Path) -> None:
     """Make Git tell changes of the files that DVC moved by content, in the place of size and time.
 
     DVC writes such a file twice within one second and Git's index after it: to Git a change of like size is none then, and
-    `git stash push` would leave it where it is in the way of the work that comes back.
+    `git stash push` would leave it where it is, in the way of the work that comes back.
     """
     moved = stashes_of_dvc(root)
     if merged := resolve(root, f"{EXECUTED}/EXEC_MERGE"):

@@ -33,7 +33,7 @@ Over = Literal["all questions", "unanimous questions", "within a question"]
 
 RESAMPLES = 1000
 BATCH = 128  # questions whose trajectories are compared at once; few enough for the cache of a processor
-MAX_DRAWN = 1 << 17  # counts drawn at once, 8 bytes each: so memory does not grow with RESAMPLES; one resample may have more
+MAX_DRAWN = 1 << 17  # counts, 8 bytes each, drawn at once: all resamples would grow with the questions; one may have more
 
 Counts: TypeAlias = NDArray[np.int64]
 
