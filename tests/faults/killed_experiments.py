@@ -36,7 +36,7 @@ def work(repository: Path) -> dict[str, str | None]:
 def hide(repository: Path, run: Run, name: str) -> None:
     """Give a file the time that Git's index knows of it, in seconds, and the index a later one: to Git it is unchanged then.
 
-    A second that ends between DVC's writing of the two does the same, but for the node, which Git is told to ignore here.
+    A second that ends between DVC's writing of the two does the same, but for inode and ctime, which Git is told to ignore here.
     """
     run(repository, "git", "config", "core.checkStat", "minimal")
     run(repository, "git", "config", "core.trustctime", "false")

@@ -368,6 +368,7 @@ METRIC_FILES = {
     "metrics/coherence": ("mean_tokens", "is 'x': it must be a valid number"),
     "metrics/rollouts": ("s_cf", "is 'x': it must be an object with the keys mean, std, min, max"),
     "metrics/prefs": ("pairs", "is 'x': it must be a valid integer"),
+    "metrics/base": ("parameters", "is 'x': it must be a valid integer"),
     "metrics/train": ("gradient_norm", "is 'x': it must be an object with the keys min, mean, max"),
     "metrics/verdict": ("p_value", "is 'x': it must be a valid number"),
 }
