@@ -7,8 +7,9 @@ Reads   sweeps/recipes.yaml    worlds and recipes
 Writes  evidence/cells/<world>/<seed>/<recipe>.json   one run each
         evidence/README.md, evidence/evidence.json, evidence/evidence.svg   all of them together, anew after every run
 
-A run is done by the commit at hand, in a clone of it below .work/evidence that shares DVC's cache. One whose cell is there,
-made by the same code and settings, is not done again: after an interruption the same command goes on.
+A run is done by the commit at hand, in a clone of it below .work/evidence that shares kept work, and DVC's cache where one
+worker has all cores. One whose cell is there, made by the same code and settings, is not done again: after an interruption the
+same command goes on.
 """
 
 from collections import deque
@@ -229,6 +230,14 @@ def work(worker: Worker, board: Board, held: int) -> None:
                 board.keep(cell_of(wanted, found, machine), signals_of(wanted, found))
 
 
+def run_cache(root: Path, folder: Path, threads: int, cores: int) -> Path:
+    """Where DVC looks for what a run has made before: the checkout's cache for runs on all cores, one of their own for others.
+
+    DVC knows a result by its inputs. Fewer threads end in other last bits, so a base of all cores is not theirs.
+    """
+    return cache_folder(root) if threads == cores else folder / f"cache-{threads}"
+
+
 def run_all(scope: Scope, left: Sequence[Wanted], done: int, workers: int) -> None:
     """Do the runs that are left. InputError for one that fails, as soon as those of other workers have ended."""
     root = Path.cwd()
@@ -236,7 +245,7 @@ def run_all(scope: Scope, left: Sequence[Wanted], done: int, workers: int) -> No
     folder, threads = root / FOLDER, max(1, cores // workers)
     team = [Worker(folder / f"worker-{number}", folder / f"worker-{number}.log", threads) for number in range(workers)]
     with alone(folder, "make evidence") as held:
-        cache = cache_folder(root)
+        cache = run_cache(root, folder, threads, cores)
         for worker in team:
             prepare(worker, root, commit, cache)
         with Progress("evidence", done + len(left), "cells", done) as progress, ThreadPoolExecutor(workers) as pool:

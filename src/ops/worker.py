@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -89,13 +90,19 @@ def cache_folder(root: Path) -> Path:
 
 
 def prepare(worker: Worker, root: Path, commit: str, cache: Path) -> None:
-    """Bring a worker's folder to that commit, and repair what a killed DVC has left there."""
+    """Bring a worker's folder to that commit, and repair what a killed DVC has left there.
+
+    A folder that had another cache is made anew: what stands there may be what that one's runs have made.
+    """
+    config, wanted = worker.folder / ".dvc/config.local", f"[cache]\n    dir = {cache}\n"
+    if worker.folder.exists() and not (config.exists() and config.read_text(encoding="utf-8") == wanted):
+        shutil.rmtree(worker.folder)
     if not worker.folder.exists():
         with atomic_folder(worker.folder) as new:
             git(root, "clone", "--quiet", "--shared", "--no-checkout", str(root), str(new))
     (worker.folder / ".git/index.lock").unlink(missing_ok=True)  # of a killed command: nobody else works here
     git(worker.folder, "checkout", "--quiet", "--force", "--detach", commit)
-    write_text(worker.folder / ".dvc/config.local", f"[cache]\n    dir = {cache}\n")
+    write_text(config, wanted)
     link = worker.folder / WORK
     if not link.is_symlink():
         link.symlink_to(root / WORK)

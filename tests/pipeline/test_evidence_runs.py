@@ -1,11 +1,13 @@
 """`make evidence` for real on the profile of the tests: killed in between, gone on with, and nothing is run twice."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from src.core.processes import available_cores
 from src.core.records import read_metrics
 from src.regime_w.cells import Cell, Signals
 from tests.pipeline.workers import in_worker, wait_for
@@ -98,3 +100,14 @@ def test_edits_that_are_not_committed_are_refused(planned, environment):
     params.write_text(text)
     assert done.returncode == 1
     assert "error: params.yaml: not as the commit at hand has it" in done.stderr
+
+
+@pytest.mark.skipif(available_cores() == 1, reason="one worker and several have as many cores")
+def test_workers_with_fewer_cores_take_no_base_that_all_cores_have_made(planned, environment):
+    for workers, trained in ((1, False), (available_cores(), True), (1, False)):
+        shutil.rmtree(planned / "evidence/cells")
+        command = [*COMMAND, "--recipes", "guide", "--workers", str(workers)]
+        done = subprocess.run(command, cwd=planned, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        logs = [log.read_text() for log in (planned / ".work/evidence").glob("worker-*.log")]
+        assert any("Running stage 'base'" in log for log in logs) == trained, logs
