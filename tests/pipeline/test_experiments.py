@@ -84,6 +84,7 @@ def test_a_weight_and_a_learning_rate_in_one_experiment_sample_nothing(reproduce
 
 
 def test_a_grid_of_six_with_two_workers(reproduced, run):
+    run(reproduced, "scripts/compare.sh")  # the table has columns that differ, as accuracy does between the policies
     grid = ["-S", "profiles/tiny.yaml:train.dpo.learning_rate=choice(1e-3,1e-2)", "-S", "scoring.weights.cf=choice(0.2,0.4,0.6)"]
     run(reproduced, "dvc", "exp", "run", "--queue", "-n", "grid", *grid)
     run(reproduced, "dvc", "queue", "start", "-j", "2")
