@@ -26,9 +26,10 @@ from src.core.files import WORK, write_text
 from src.core.params import load_profile_section, profile_path
 from src.core.processes import available_cores
 from src.core.progress import Progress
-from src.core.records import read_metrics, write_metrics
+from src.core.records import write_metrics
 from src.ops.evidence_plan import Plan, Wanted, chosen, machine_kind, read_plan, wanted_runs
 from src.ops.evidence_worker import Found, found_in
+from src.ops.kept import read_kept
 from src.ops.plan import MachineSettings, cost_of_study, cost_text
 from src.ops.worker import Job, Worker, alone, cache_folder, check_committed, prepare, run
 from src.regime_w.cells import Cell, Signals
@@ -50,7 +51,7 @@ def read_cells() -> tuple[Cell, ...]:
     cells = []
     for path in sorted(CELLS.glob("*/*/*.json")):
         if path.stem != SIGNALS:
-            cell = read_metrics(path, Cell)
+            cell = read_kept(path, Cell)
             if path != (place := CELLS / f"{cell_name(cell)}.json"):
                 raise InputError(f"{path} holds the cell of {place}; remove it, and give the same command again")
             cells.append(cell)
@@ -62,7 +63,7 @@ def cell_name(cell: Cell) -> str:
 
 
 def read_signals() -> tuple[Signals, ...]:
-    return tuple(read_metrics(path, Signals) for path in sorted(CELLS.glob(f"*/*/{SIGNALS}.json")))
+    return tuple(read_kept(path, Signals) for path in sorted(CELLS.glob(f"*/*/{SIGNALS}.json")))
 
 
 def cell_of(wanted: Wanted, found: Found, machine: str) -> Cell:

@@ -23,9 +23,10 @@ from src.core.files import atomic_folder, write_text
 from src.core.params import add_profile_argument
 from src.core.processes import available_cores
 from src.core.progress import Progress
-from src.core.records import read_metrics, read_records, write_metrics
+from src.core.records import read_records, write_metrics
 from src.ops.evidence_plan import Computing, computing, machine_kind, sha_of
 from src.ops.evidence_worker import found_in
+from src.ops.kept import read_kept
 from src.ops.rounds_plan import FOLDER, MODELS, RoundsPlan, plan_of
 from src.ops.worker import Job, Worker, alone, cache_folder, check_committed, output_digest, prepare, run
 from src.regime_w.evaluation import Evaluation
@@ -41,9 +42,9 @@ TEXTS = "coherence_eval.jsonl"
 
 
 def read_rounds(plan: RoundsPlan) -> tuple[Round, ...]:
-    """The rounds that are there, of whatever code and settings."""
+    """The rounds that are there, of whatever code and settings; InputError for a file that cannot be read."""
     path = ROUNDS / f"{plan.name()}.json"
-    return read_metrics(path, Rounds).rounds if path.exists() else ()
+    return read_kept(path, Rounds).rounds if path.exists() else ()
 
 
 def write_rounds(plan: RoundsPlan, rounds: tuple[Round, ...]) -> Rounds:
