@@ -171,7 +171,7 @@ def test_the_page_of_rounds_has_the_committed_rounds():
         ):
             tested = [" ", " "] if number == "0" else [f" {fixed_broken} ", f" {p_value} "]
             shown.append((recipe, number, accuracy, "|".join(tested)))
-    assert len(shown) == 5 and rows == shown
+    assert len(shown) == 7 and rows == shown
 
 
 def test_what_the_readme_says_of_aucs_and_gains_is_so_in_the_committed_cells():
