@@ -14,7 +14,7 @@ def read_kept(path: Path, wanted: type[Kept]) -> Kept:
     try:
         return read_metrics(path, wanted)
     except InputError as error:
+        fault = str(error).removesuffix("; run the stage that writes it again")  # none does
         raise InputError(
-            f"{error}. No stage writes this one, but an earlier run of this command did, maybe by older code: remove it, and "
-            "give the same command again"
+            f"{fault}; an earlier run of this command wrote it, maybe by older code: remove it, and give the same command again"
         ) from error

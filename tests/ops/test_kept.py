@@ -36,3 +36,12 @@ def test_a_record_in_another_form_is_to_be_removed(tmp_path):
         read_kept(path, Cell)
     for words in (str(path), "key 'fixed' is missing", "maybe by older code: remove it, and give the same command again"):
         assert words in str(error.value)
+    assert "run the stage" not in str(error.value)
+
+
+@pytest.mark.parametrize("broken", ["", '{"world": "tiny", "se', "[]"])
+def test_a_record_that_is_empty_cut_or_no_object_is_named(tmp_path, broken):
+    path = tmp_path / "guide.json"
+    path.write_text(broken)
+    with pytest.raises(InputError, match="guide.json: .*remove it, and give the same command again$"):
+        read_kept(path, Cell)
